@@ -1,0 +1,51 @@
+# Needs Python 3.11 or newer, git and make; everything else is set up here, inside .venv.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+export DAGSTER_DISABLE_TELEMETRY := yes
+export UV_PROJECT_ENVIRONMENT := $(VENV)
+
+.PHONY: install demo test test-fast check format dev bench clean
+
+install: $(READY)
+
+# uv is used where it is installed; otherwise it comes from PyPI into a small environment of its own.
+$(READY): pyproject.toml uv.lock
+	@UV=$$(command -v uv || true); \
+	if [ -z "$$UV" ]; then \
+		test -x .uv/bin/uv || { $(PYTHON) -m venv .uv && .uv/bin/python -m pip install --quiet --disable-pip-version-check uv; }; \
+		UV=.uv/bin/uv; \
+	fi; \
+	"$$UV" sync --frozen --quiet --python $(PYTHON)
+	@touch $@
+
+demo: install
+	@$(BIN)/banana demo
+
+dev: install
+	@$(BIN)/banana dev
+
+test: install
+	$(BIN)/pytest -n 2 --dist loadfile
+
+test-fast: install
+	$(BIN)/pytest -n 2 --dist loadfile -m "not slow"
+
+check: install
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/basedpyright
+	$(BIN)/lint-imports
+	$(BIN)/deptry .
+
+format: install
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: install
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf $(VENV) .uv .pytest_cache .ruff_cache .hypothesis
