@@ -1,0 +1,141 @@
+"""What a request's history of attempts allows, and what it means for its output row. Pure functions.
+
+Lives here: may another attempt be made, which number it has, status and cost of a row. Does not live here: storing,
+waiting, sending.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from banana_pipeline.core.attempts import Attempt, AttemptState
+from banana_pipeline.core.failures import Refusal, Refused, TaskFailure, create_meaning, task_failure
+from banana_pipeline.core.timing import MAINTENANCE_PAUSE_S, NOT_SENT_PAUSE_S, RATE_WINDOW_PAUSE_S, backoff_s
+
+_MOST_TRIES_UNLESS_TRANSIENT = 2
+
+
+class RowStatus(StrEnum):
+    """``status`` of an output row."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    REFUSED = "refused"
+    PENDING = "pending"
+    OVERDUE = "overdue"
+    UNCONFIRMED = "unconfirmed"
+    NOT_SUBMITTED = "not_submitted"
+
+
+TERMINAL_STATUSES = frozenset({RowStatus.SUCCEEDED, RowStatus.FAILED, RowStatus.REFUSED})
+
+_STATUS_OF_STATE = {
+    AttemptState.SUBMITTING: RowStatus.PENDING,
+    AttemptState.SUBMITTED: RowStatus.PENDING,
+    AttemptState.SUCCEEDED: RowStatus.SUCCEEDED,
+    AttemptState.FAILED: RowStatus.FAILED,
+    AttemptState.REFUSED: RowStatus.REFUSED,
+    AttemptState.UNCONFIRMED: RowStatus.UNCONFIRMED,
+    AttemptState.OVERDUE: RowStatus.OVERDUE,
+    AttemptState.ABANDONED: RowStatus.NOT_SUBMITTED,
+}
+
+
+def status_of_state(state: AttemptState) -> RowStatus:
+    """The row status that an attempt's state stands for."""
+    return _STATUS_OF_STATE[state]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RowOutcome:
+    """What an output row says about its request.
+
+    Attributes:
+        attempt: the live attempt, else the latest; None if none was ever made.
+        credits: what this row's own purchases took from the account; 0 for a row that shares another row's purchase,
+            so that the sum over all rows is what was paid. None while it is not known.
+        is_reused: the request was bought for another row.
+    """
+
+    status: RowStatus
+    status_reason: str | None
+    attempt: Attempt | None
+    credits: float | None
+    is_reused: bool
+
+
+def live_attempt(history: Sequence[Attempt]) -> Attempt | None:
+    """The one attempt that holds the request, if any."""
+    return next((attempt for attempt in history if attempt.is_live), None)
+
+
+def refusal_of(attempt: Attempt) -> Refusal:
+    """Why a ``refused`` attempt was refused, read again from what KIE said."""
+    if attempt.fail_code is None:
+        return Refusal.NOT_SENT
+    meaning = create_meaning(code=int(attempt.fail_code), msg=attempt.fail_msg or "", task_id=None)
+    return meaning.why if isinstance(meaning, Refused) else Refusal.PARAMETERS
+
+
+def may_attempt(history: Sequence[Attempt], *, max_attempts: int) -> bool:
+    """May another attempt be made for this request?
+
+    Never while one is live. After a refusal whenever its cause may be gone; bad parameters are tried twice, because
+    KIE was once seen to refuse a valid order. After a failed task at most ``max_attempts`` tasks for a passing reason,
+    two for an unknown one, one for a policy; none after a failure that was charged.
+    """
+    if live_attempt(history) is not None:
+        return False
+    if not history or history[-1].state is AttemptState.ABANDONED:
+        return True
+    last = history[-1]
+    if last.state is AttemptState.REFUSED:
+        refused = [a for a in history if a.state is AttemptState.REFUSED and refusal_of(a) is Refusal.PARAMETERS]
+        return refusal_of(last) is not Refusal.PARAMETERS or len(refused) < _MOST_TRIES_UNLESS_TRANSIENT
+    if last.credits:
+        return False
+    failed = [a for a in history if a.state is AttemptState.FAILED]
+    why = task_failure(fail_code=last.fail_code, fail_msg=last.fail_msg)
+    if not why.may_be_bought_again:
+        return False
+    most = max_attempts if why is TaskFailure.TRANSIENT else min(max_attempts, _MOST_TRIES_UNLESS_TRANSIENT)
+    return len(failed) < most
+
+
+def next_number(history: Sequence[Attempt]) -> int:
+    """Number of the next attempt; refusals do not count, KIE made nothing."""
+    return 1 + sum(attempt.state is not AttemptState.REFUSED for attempt in history)
+
+
+def pause_after_refusal_s(refused: Refused, *, times: int) -> float:
+    """Seconds to leave the account alone after a passing refusal, the ``times``-th in a row."""
+    if refused.why is Refusal.RATE:
+        return max(RATE_WINDOW_PAUSE_S, refused.retry_after_s or 0.0)
+    if refused.why is Refusal.MAINTENANCE:
+        return MAINTENANCE_PAUSE_S
+    return backoff_s(tries=times, first_s=NOT_SENT_PAUSE_S)
+
+
+def row_outcome(
+    history: Sequence[Attempt], *, prompt_table: str, row_number: int, not_submitted_reason: str | None
+) -> RowOutcome:
+    """What the output row of ``row_number`` in ``prompt_table`` says."""
+    current = live_attempt(history) or (history[-1] if history else None)
+    own = [a for a in history if a.prompt_table == prompt_table and a.row_number == row_number]
+    known = [a.credits for a in own if a.credits is not None]
+    is_reused = current is not None and current not in own
+    if current is None:
+        status, reason = RowStatus.NOT_SUBMITTED, not_submitted_reason or "not sent yet"
+    else:
+        status, reason = status_of_state(current.state), current.status_reason
+    if current is not None and not current.is_live and not_submitted_reason:
+        reason = f"{reason}; not tried again: {not_submitted_reason}" if reason else not_submitted_reason
+    return RowOutcome(
+        status=status,
+        status_reason=reason,
+        attempt=current,
+        credits=sum(known) if known else (0.0 if is_reused else None),
+        is_reused=is_reused,
+    )
