@@ -1,0 +1,1 @@
+"""KIE over HTTP. Knows httpx and KIE's JSON; not files, not databases, not Dagster."""

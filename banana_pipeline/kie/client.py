@@ -1,0 +1,254 @@
+"""KieClient: one method per endpoint.
+
+Lives here: sockets, headers, which httpx error means what. Does not live here: JSON (``kie.wire``), pace (``kie.pace``),
+what to do next (``generate``).
+
+createTask is sent once, whatever happens: it is not idempotent and each accepted POST is a new paid task. Everything
+else is free and is retried by the one named policy below. The key goes to KIE's two hosts and to no other.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+from collections.abc import AsyncIterator, Iterator, Mapping
+from importlib.metadata import version
+
+import httpx
+import stamina
+
+from banana_pipeline.core.failures import (
+    Ambiguous,
+    CreateOutcome,
+    FetchMeaning,
+    KeyRefused,
+    ReadFailed,
+    Refusal,
+    Refused,
+    SettingsError,
+    Unreachable,
+)
+from banana_pipeline.core.requests import account_name
+from banana_pipeline.core.timing import POST_TIMEOUT_S
+from banana_pipeline.kie.transport import SpreadTransport
+from banana_pipeline.kie.wire import (
+    Answer,
+    Fetched,
+    read_answer,
+    read_created,
+    read_credits,
+    read_fetched,
+    read_upload,
+)
+
+USER_AGENT = f"banana-pipeline/{version('banana-pipeline')}"
+MAX_DOWNLOAD_BYTES = 128 * 1024 * 1024
+
+# The request certainly never left this machine: nothing was bought. Every other httpx error leaves the fate unknown.
+NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol, httpx.InvalidURL)
+
+_POST_TIMEOUT = httpx.Timeout(POST_TIMEOUT_S, connect=10.0)
+_READ_TIMEOUT = httpx.Timeout(20.0, connect=10.0)
+_FILE_TIMEOUT = httpx.Timeout(60.0, connect=10.0)
+
+
+def free_call_policy() -> stamina.AsyncRetryingCaller:
+    """Policy for free calls: at most 4 tries within 60 s, waits of 0.5, 1, 2 s plus up to 1 s of jitter."""
+    return stamina.AsyncRetryingCaller(attempts=4, timeout=60.0, wait_initial=0.5, wait_max=8.0, wait_jitter=1.0)
+
+
+@contextlib.asynccontextmanager
+async def open_client(*, api_key: str, base_url: str, upload_base_url: str) -> AsyncIterator[KieClient]:
+    """A client with its connections, closed at the end."""
+    transport = SpreadTransport(verify=httpx.create_ssl_context())
+    async with httpx.AsyncClient(transport=transport, headers={"User-Agent": USER_AGENT}) as http:
+        yield KieClient(api_key=api_key, base_url=base_url, upload_base_url=upload_base_url, http=http)
+
+
+class KieClient:
+    """One account at one KIE service.
+
+    Args:
+        api_key: sent as a Bearer token to ``base_url`` and ``upload_base_url`` only.
+        http: an httpx client; its transport is the seam for tests. Redirects are never followed with the key.
+    """
+
+    def __init__(self, *, api_key: str, base_url: str, upload_base_url: str, http: httpx.AsyncClient) -> None:
+        self.base_url = _base(base_url, "KIE_BASE_URL")
+        self.upload_base_url = _base(upload_base_url, "KIE_UPLOAD_BASE_URL")
+        self.account = account_name(api_key)
+        self._headers = {"Authorization": f"Bearer {_header_safe(api_key)}"}
+        self._http = http
+
+    def __repr__(self) -> str:
+        return f"KieClient(account={self.account!r}, base_url={self.base_url!r})"
+
+    async def create_task(self, body: Mapping[str, object]) -> CreateOutcome:
+        """POST createTask, once. Never raises for anything the network or KIE does: the outcome is the answer."""
+        content = json.dumps(body, ensure_ascii=False).encode("utf-8")
+        headers = {**self._headers, "Content-Type": "application/json"}
+        try:
+            response = await self._http.post(
+                f"{self.base_url}/api/v1/jobs/createTask", content=content, headers=headers, timeout=_POST_TIMEOUT
+            )
+        except NEVER_SENT as error:
+            return Refused(why=Refusal.NOT_SENT, code=None, msg=f"{self.base_url} cannot be reached: {_why(error)}")
+        except (httpx.HTTPError, httpx.StreamError) as error:
+            return Ambiguous(reason=f"no answer to the order: {_why(error)}")
+        return read_created(_answer(response))
+
+    async def fetch_task(self, task_id: str) -> Fetched:
+        """GET recordInfo, once: polling again is the caller's rhythm. Nothing raises: errors are meanings too."""
+        try:
+            answer = await self._get("/api/v1/jobs/recordInfo", {"taskId": task_id})
+        except KeyRefused as error:
+            return Fetched(meaning=FetchMeaning.KEY, msg=str(error))
+        except ReadFailed as error:
+            return Fetched(meaning=FetchMeaning.TRY_AGAIN, msg=str(error))
+        return read_fetched(answer, task_id)
+
+    async def credits(self) -> float:
+        """The account's balance in credits.
+
+        Raises:
+            KeyRefused: the key is not accepted.
+            ReadFailed: no usable answer after all tries.
+        """
+        return await free_call_policy()(ReadFailed, self._credits)
+
+    async def upload(self, data: bytes, *, path: str, file_name: str) -> str:
+        """Stream-upload a file; the URL to use as an ``image_input`` entry. Same name overwrites: use unique names.
+
+        Raises:
+            KeyRefused, ReadFailed: as `credits`.
+        """
+
+        async def once() -> str:
+            form = {"uploadPath": path, "fileName": file_name}
+            return await self._upload("/api/file-stream-upload", data=form, files={"file": (file_name, data)})
+
+        return await free_call_policy()(ReadFailed, once)
+
+    async def upload_base64(self, data: bytes, *, path: str, file_name: str) -> str:
+        """As `upload`, as JSON; for files up to about 10 MB."""
+        text = base64.b64encode(data).decode("ascii")
+
+        async def once() -> str:
+            body = {"base64Data": text, "uploadPath": path, "fileName": file_name}
+            return await self._upload("/api/file-base64-upload", json=body)
+
+        return await free_call_policy()(ReadFailed, once)
+
+    async def upload_from_url(self, url: str, *, path: str, file_name: str) -> str:
+        """Let KIE fetch a public URL and keep it; the URL to use as an ``image_input`` entry."""
+
+        async def once() -> str:
+            body = {"fileUrl": url, "uploadPath": path, "fileName": file_name}
+            return await self._upload("/api/file-url-upload", json=body)
+
+        return await free_call_policy()(ReadFailed, once)
+
+    async def download_url(self, result_url: str) -> str:
+        """A fresh link (20 minutes) for a result URL. Raises KeyRefused, ReadFailed."""
+
+        async def once() -> str:
+            answer = await self._send("POST", f"{self.base_url}/api/v1/common/download-url", json={"url": result_url})
+            if answer.code == 200 and isinstance(answer.data, str) and answer.data:
+                return answer.data
+            raise ReadFailed(f"no download link: {_said(answer)}")
+
+        return await free_call_policy()(ReadFailed, once)
+
+    async def _credits(self) -> float:
+        answer = await self._get("/api/v1/chat/credit", {})
+        balance = read_credits(answer)
+        if balance is None:
+            raise ReadFailed(f"KIE did not tell the balance: {_said(answer)}")
+        return balance
+
+    async def _upload(self, path: str, **content: object) -> str:
+        answer = await self._send("POST", f"{self.upload_base_url}{path}", timeout=_FILE_TIMEOUT, **content)
+        url = read_upload(answer)
+        if url is None:
+            raise ReadFailed(f"the upload was not accepted: {_said(answer)}")
+        return url
+
+    async def _get(self, path: str, params: Mapping[str, str]) -> Answer:
+        return await self._send("GET", f"{self.base_url}{path}", params=params)
+
+    async def _send(self, method: str, url: str, **content: object) -> Answer:
+        content.setdefault("timeout", _READ_TIMEOUT)
+        with _read_errors(url):
+            response = await self._http.request(method, url, headers=self._headers, **content)  # pyright: ignore[reportArgumentType]
+        answer = _answer(response)
+        if answer.code in {401, 403}:
+            raise KeyRefused(f"KIE does not accept the key of account {self.account}: {_said(answer)}")
+        return answer
+
+
+async def download(http: httpx.AsyncClient, url: str) -> bytes:
+    """The bytes behind a result URL, without any key. One try, at most 128 MiB.
+
+    Raises:
+        ReadFailed: not found, refused, too large, or the network failed.
+    """
+    with _read_errors(url):
+        async with http.stream("GET", url, timeout=_FILE_TIMEOUT) as response:
+            if response.status_code != 200:
+                raise ReadFailed(f"the picture's address answered {response.status_code}")
+            body = bytearray()
+            async for chunk in response.aiter_bytes():
+                body += chunk
+                if len(body) > MAX_DOWNLOAD_BYTES:
+                    raise ReadFailed(f"the picture is larger than {MAX_DOWNLOAD_BYTES // 2**20} MiB")
+            return bytes(body)
+
+
+@contextlib.contextmanager
+def _read_errors(url: str) -> Iterator[None]:
+    """Every error httpx can raise becomes ReadFailed, naming the host but not the query."""
+    try:
+        yield
+    except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
+        host = url.split("//", 1)[-1].split("/", 1)[0]
+        kind = Unreachable if isinstance(error, NEVER_SENT) else ReadFailed
+        raise kind(f"{host} cannot be reached: {_why(error)}") from error
+
+
+def _answer(response: httpx.Response) -> Answer:
+    return read_answer(response.status_code, response.content, response.headers.get("Retry-After"))
+
+
+def _why(error: Exception) -> str:
+    text = str(error).strip()
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _said(answer: Answer) -> str:
+    code = answer.code if answer.code is not None else f"HTTP {answer.http_status}"
+    return f"{code} {answer.msg}".strip()
+
+
+def _base(url: str, setting: str) -> str:
+    try:
+        parsed = httpx.URL(url)
+    except httpx.InvalidURL:
+        parsed = httpx.URL("")
+    if parsed.scheme not in {"http", "https"} or not parsed.host:
+        raise SettingsError(f"{setting} is {url!r}; set it to an address such as https://api.kie.ai")
+    return url.rstrip("/")
+
+
+def _header_safe(api_key: str) -> str:
+    if not api_key or not api_key.isascii() or any(c.isspace() or not c.isprintable() for c in api_key):
+        raise SettingsError("KIE_API_KEY has blanks or unusual characters; copy the key again from kie.ai")
+    return api_key
+
+
+@contextlib.asynccontextmanager
+async def open_downloads() -> AsyncIterator[httpx.AsyncClient]:
+    """A client for pictures: knows no key, follows no redirects."""
+    transport = SpreadTransport(verify=httpx.create_ssl_context())
+    async with httpx.AsyncClient(transport=transport, headers={"User-Agent": USER_AGENT}) as http:
+        yield http
