@@ -1,0 +1,1 @@
+"""What is remembered: the ledger, prompt tables, output tables, pictures. Knows neither HTTP nor Dagster."""

@@ -1,0 +1,99 @@
+"""Opening a ledger: engine settings for SQLite and Postgres, and bringing its schema up to date.
+
+Lives here: durability settings, migrations, and a plain sentence for each way opening can fail. Does not live here:
+reading and writing attempts (``store.ledger``).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import alembic.command
+import sqlalchemy as sa
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+
+from banana_pipeline.core.failures import LedgerError
+
+_LOCK_WAIT_S = 30
+_MIGRATION_LOCK = 0x62616E61  # any constant: names the advisory lock on Postgres
+
+
+def open_engine(url: str) -> sa.Engine:
+    """An engine on an up-to-date ledger.
+
+    Args:
+        url: ``sqlite:///path`` or ``postgresql+psycopg://...``.
+
+    Raises:
+        LedgerError: it cannot be opened or written, or a newer program wrote it.
+    """
+    engine = _engine(url)
+    try:
+        with engine.begin() as connection:
+            _upgrade(connection)
+    except (DBAPIError, OSError) as error:
+        raise LedgerError(ledger_sentence(url, error)) from error
+    return engine
+
+
+def ledger_sentence(url: str, error: BaseException) -> str:
+    """One sentence for a person, without the password that a URL may hold."""
+    shown = sa.make_url(url).render_as_string(hide_password=True)
+    cause = getattr(error, "orig", None) or error
+    text = str(cause).strip().splitlines()[0] if str(cause).strip() else type(cause).__name__
+    return f"The ledger {shown} cannot be used ({text}); check that it is there, writable and not full."
+
+
+def _engine(url: str) -> sa.Engine:
+    try:
+        parsed = sa.make_url(url)
+        if parsed.get_backend_name() == "sqlite":
+            return _sqlite_engine(parsed)
+        return sa.create_engine(parsed, pool_pre_ping=True, isolation_level="READ COMMITTED")
+    except (ArgumentError, NoSuchModuleError, ImportError) as error:
+        raise LedgerError(
+            "BANANA_LEDGER_URL cannot be used; write sqlite:///path/to/ledger.sqlite or "
+            "postgresql+psycopg://user@host/database"
+        ) from error
+
+
+def _sqlite_engine(url: sa.URL) -> sa.Engine:
+    if url.database and url.database != ":memory:":
+        try:
+            Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise LedgerError(ledger_sentence(str(url), error)) from error
+    engine = sa.create_engine(url, connect_args={"timeout": _LOCK_WAIT_S, "check_same_thread": False})
+
+    @sa.event.listens_for(engine, "connect")
+    def _settings(connection, _record) -> None:
+        connection.isolation_level = None  # the driver must not begin transactions by itself
+        for pragma in ("journal_mode = WAL", "synchronous = FULL"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @sa.event.listens_for(engine, "begin")
+    def _begin(connection: sa.Connection) -> None:
+        # A deferred transaction that reads first and writes later can fail half way; this one waits at the door.
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _upgrade(connection: sa.Connection) -> None:
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.text(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})"))
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    script = ScriptDirectory.from_config(config)
+    current = MigrationContext.configure(connection).get_current_revision()
+    if current == script.get_current_head():
+        return
+    if current is not None and current not in {revision.revision for revision in script.walk_revisions()}:
+        raise LedgerError(
+            f"The ledger has schema {current}, which a newer banana_pipeline wrote; upgrade this installation."
+        )
+    config.attributes["connection"] = connection
+    alembic.command.upgrade(config, "head")

@@ -1,0 +1,199 @@
+"""Reference images as prompt tables name them: links, and paths of local files.
+
+Lives here: which entries may be used, in words where not, and getting a file's bytes again later, unchanged. Does not
+live here: fetching links (KIE does) and uploading files (``uploads``).
+
+A prompt table is strangers' input: no entry may reach a file outside the two folders that are meant for it.
+"""
+
+import hashlib
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from upath import UPath
+
+from banana_pipeline.core.failures import ReadFailed
+from banana_pipeline.core.requests import MAX_IMAGE_BYTES, ReferenceImage
+from banana_pipeline.store.files import is_local, local_path
+
+MAX_URL_CHARACTERS = 2_000
+_CHUNK_BYTES = 1 << 20
+# At least two letters, so that a Windows drive is no scheme; "a:b.png" without slashes may well be a file's name.
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]+)://|(file|data|ftp|blob|mailto|javascript|about|http|https):", re.I)
+
+
+def reference_folders(table: Path | UPath, data_dir: Path | UPath) -> tuple[Path, ...]:
+    """The folders in which a table's reference images may lie: the one the table is in, and ``<data>/reference``.
+
+    Args:
+        table: the Parquet file, or the folder of parts.
+        data_dir: the data folder. Folders in object stores are left out: paths are for files of this machine.
+    """
+    folders = (UPath(table).parent, UPath(data_dir) / "reference")
+    return tuple(local_path(folder) for folder in folders if is_local(folder))
+
+
+class ReferenceResolver:
+    """Looks up ``image_input`` entries of one table: a `core.rows.Resolver`.
+
+    A file is hashed once for each (path, size, time of change).
+
+    Args:
+        folders: where files may lie, in the order in which relative paths are tried.
+    """
+
+    def __init__(self, folders: Sequence[Path]) -> None:
+        self.folders = tuple(folders)
+        self._hashes: dict[tuple[str, int, int], str] = {}
+
+    def __call__(self, entry: str) -> ReferenceImage | str:
+        """The checked reference, or a sentence that says what is wrong with ``entry``."""
+        scheme = _SCHEME.match(entry.strip())
+        if scheme is None:
+            return self._local(entry)
+        name = (scheme[1] or scheme[2]).lower()
+        if name not in {"http", "https"}:
+            return f"image_input {_shown(entry)} is a {name}: address; use an https link or a path"
+        problem = _link_problem(entry)
+        return ReferenceImage(source=entry) if problem is None else f"image_input {problem}"
+
+    def _local(self, entry: str) -> ReferenceImage | str:
+        path = find_file(entry, self.folders)
+        if isinstance(path, str):
+            return path
+        try:
+            problem = _file_problem(path)
+            if problem is None:
+                return ReferenceImage(source=entry, sha256=self._hash(path))
+        except OSError as error:
+            problem = f"cannot be read ({error.strerror or error})"
+        return f"image_input {_shown(entry)} {problem}"
+
+    def _hash(self, path: Path) -> str:
+        stat = path.stat()
+        key = (str(path), stat.st_size, stat.st_mtime_ns)
+        if key not in self._hashes:
+            self._hashes[key] = _sha256(path)
+        return self._hashes[key]
+
+
+def find_file(entry: str, folders: Sequence[Path]) -> Path | str:
+    """The file behind a path in a table, symbolic links followed, or a sentence that says why there is none."""
+    if not folders:
+        return f"image_input {_shown(entry)} is a path, but the tables are not on this machine; use an https link"
+    is_outside = False
+    for folder in folders:
+        try:
+            root = folder.resolve()
+            path = (root / entry).resolve()
+            if not path.is_relative_to(root) and not _is_in(path, folders):
+                is_outside = True
+            elif path.exists():
+                return path
+        except (OSError, ValueError, RuntimeError):  # NUL, a name that is too long, links in a circle
+            return f"image_input {_shown(entry)} cannot be a path"
+    if is_outside:
+        return f"image_input {_shown(entry)} lies outside {_named(folders)}; put the file into one of these folders"
+    hint = "; write paths with / instead of \\" if "\\" in entry else ""
+    return f"image_input {_shown(entry)} does not exist in {_named(folders)}{hint}"
+
+
+def reference_path(image: ReferenceImage, folders: Sequence[Path]) -> Path:
+    """The file of a local reference, if its bytes are still those that were checked.
+
+    Raises:
+        ReadFailed: it is gone, has moved outside the folders, or has changed.
+    """
+    path = find_file(image.source, folders)
+    if isinstance(path, str):
+        raise ReadFailed(path)
+    if _read(path, image)[0] != image.sha256:
+        raise ReadFailed(_changed(image))
+    return path
+
+
+def reference_bytes(image: ReferenceImage, folders: Sequence[Path]) -> bytes:
+    """The bytes of a local reference, exactly those that were checked: what to upload.
+
+    Raises:
+        ReadFailed: as `reference_path`.
+    """
+    path = find_file(image.source, folders)
+    if isinstance(path, str):
+        raise ReadFailed(path)
+    sha256, data = _read(path, image)
+    if sha256 != image.sha256:
+        raise ReadFailed(_changed(image))
+    return data
+
+
+def _read(path: Path, image: ReferenceImage) -> tuple[str, bytes]:
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_IMAGE_BYTES + 1)
+    except OSError as error:
+        raise ReadFailed(f"image_input {_shown(image.source)} cannot be read ({error.strerror or error})") from error
+    return hashlib.sha256(data).hexdigest(), data
+
+
+def _changed(image: ReferenceImage) -> str:
+    return f"image_input {_shown(image.source)} has changed since it was checked; materialize the prompts again"
+
+
+def _is_in(path: Path, folders: Sequence[Path]) -> bool:
+    return any(path.is_relative_to(folder.resolve()) for folder in folders)
+
+
+def _link_problem(entry: str) -> str | None:
+    if len(entry) > MAX_URL_CHARACTERS:
+        return f"link {_shown(entry)} has {len(entry):,} characters; at most {MAX_URL_CHARACTERS:,} are allowed"
+    if any(character.isspace() or not character.isprintable() for character in entry):
+        return f"link {_shown(entry)} contains blanks; write %20 for a blank inside"
+    try:
+        parts = urlsplit(entry)
+        has_host = bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        return f"link {_shown(entry)} is not a valid address"
+    if not has_host:
+        return f"link {_shown(entry)} names no host"
+    if "@" in parts.netloc:
+        return f"link to {parts.hostname} contains a user name or password; use a link that works without"
+    return None
+
+
+def _file_problem(path: Path) -> str | None:
+    if path.is_dir():
+        return "is a folder; name the image in it"
+    if not path.is_file():
+        return "is not a regular file"
+    size_bytes = path.stat().st_size
+    if size_bytes > MAX_IMAGE_BYTES:
+        return f"has {size_bytes / 1024**2:,.1f} MB; at most {MAX_IMAGE_BYTES // 1024**2} MB are allowed"
+    if size_bytes == 0:
+        return "is an empty file"
+    with path.open("rb") as file:
+        return None if _is_picture(file.read(12)) else "is not a JPEG, PNG or WebP image"
+
+
+def _is_picture(head: bytes) -> bool:
+    is_webp = head[:4] == b"RIFF" and head[8:12] == b"WEBP"
+    return is_webp or head.startswith((b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"))
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _named(folders: Sequence[Path]) -> str:
+    return " or ".join(str(Path(folder.absolute().parent.name, folder.name)) for folder in folders)
+
+
+def _shown(entry: str) -> str:
+    text = repr(entry)
+    return text if len(text) <= 80 else text[:77] + "..."
