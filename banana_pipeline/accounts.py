@@ -1,0 +1,116 @@
+"""One account as the driver sees it: its client, its pace, and why it may have stopped buying.
+
+Lives here: the pre-flight check, pausing and stopping an account, the balance that is left. Does not live here: the
+order itself (``generate``) and polling (``follow``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import anyio
+
+from banana_pipeline.core.decisions import pause_after_refusal_s
+from banana_pipeline.core.failures import KeyRefused, ReadFailed, Refusal, Refused, Unreachable
+from banana_pipeline.kie.client import KieClient
+from banana_pipeline.kie.pace import Pace
+
+_STOP_SENTENCES = {
+    Refusal.KEY: "KIE does not accept the key ({said}); check KIE_API_KEY, then run again",
+    Refusal.CREDITS: "The account has too few credits ({said}); top it up, then run again",
+    Refusal.KEY_CAP: "The key has used up its own limit ({said}); wait until it resets or raise it, then run again",
+    Refusal.DISABLED: "KIE has switched this feature off ({said}); run again when it is back",
+    Refusal.MAINTENANCE: "KIE is in maintenance ({said}); run again later",
+    Refusal.NOT_SENT: "KIE cannot be reached ({said}); check the network and KIE_BASE_URL, then run again",
+}
+
+
+@dataclass(kw_only=True)
+class Account:
+    """State of one account during one run.
+
+    Attributes:
+        pace: limit on orders; query_pace: limit on queries. Both are shared with other processes.
+        patience_s: how long passing refusals may go on before the account stops for this run.
+        stopped: one sentence saying why nothing is bought any more; None while buying goes on.
+        stopped_reading: the key is no longer accepted for queries either.
+        has_grant: a grant of the pace is at hand and not yet used.
+        balance_credits: what was there at the pre-flight check, less what this run has ordered; None if not known.
+    """
+
+    client: KieClient
+    pace: Pace
+    query_pace: Pace
+    patience_s: float
+    stopped: str | None = None
+    balance_credits: float | None = None
+    stopped_reading: bool = False
+    has_grant: bool = False
+    _paused_until_s: float = 0.0
+    _refused_since_s: float | None = None
+    _refusals: int = 0
+    _is_checked: bool = False
+    _checking: anyio.Lock = field(default_factory=anyio.Lock)
+
+    @property
+    def name(self) -> str:
+        return self.client.account
+
+    async def check(self) -> None:
+        """Pre-flight, once a run: is the service there, is the key good, how many credits are there?"""
+        async with self._checking:
+            if self._is_checked:
+                return
+            self._is_checked = True
+            try:
+                self.balance_credits = await self.client.credits()
+            except KeyRefused as error:
+                self.stop(Refusal.KEY, str(error).rsplit(": ", 1)[-1])
+            except Unreachable as error:
+                self.stop(Refusal.NOT_SENT, str(error))
+            except ReadFailed:
+                self.balance_credits = None  # not worth stopping for: KIE itself refuses what is not covered
+
+    def why_not(self, price_credits: float) -> str | None:
+        """Why an order of this price must not go out now; None if it may."""
+        if self.stopped is None and self.balance_credits is not None and price_credits > self.balance_credits:
+            return (
+                f"The account has {self.balance_credits:g} credits left, the next image costs {price_credits:g}; "
+                "top it up, then run again"
+            )
+        return self.stopped
+
+    def reserve(self, credits_amount: float) -> None:
+        """Take from (or, negative, give back to) the balance that is left."""
+        if self.balance_credits is not None:
+            self.balance_credits -= credits_amount
+
+    def stop(self, why: Refusal, said: str) -> None:
+        """Buy nothing more in this run; what is paid is still polled and archived."""
+        if self.stopped is None:
+            self.stopped = _STOP_SENTENCES[why].format(said=said)
+
+    def accepted(self) -> None:
+        """KIE took an order: earlier refusals are over."""
+        self._refused_since_s, self._refusals = None, 0
+
+    def refused(self, refused: Refused, *, now_s: float, fraction: float) -> None:
+        """Pause or stop as the refusal demands. ``fraction`` is random in [0, 1): processes must not wake together."""
+        if refused.why.is_account_wide:
+            self.stop(refused.why, refused.msg or str(refused.code))
+        if not refused.why.is_passing:
+            return
+        self._refusals += 1
+        self._refused_since_s = now_s if self._refused_since_s is None else self._refused_since_s
+        if refused.why is not Refusal.RATE and now_s - self._refused_since_s > self.patience_s:
+            self.stop(refused.why, refused.msg)
+        pause_s = pause_after_refusal_s(refused, times=self._refusals) * (1.0 + 0.2 * fraction)
+        self._paused_until_s = max(self._paused_until_s, now_s + pause_s)
+
+    async def unpaused(self, monotonic: Callable[[], float]) -> None:
+        """Wait until the last pause is over."""
+        while (left_s := self._paused_until_s - monotonic()) > 0:
+            await anyio.sleep(min(left_s, 1.0))
+            if self.stopped is not None:
+                return
