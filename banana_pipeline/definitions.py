@@ -1,0 +1,82 @@
+"""Everything Dagster loads.
+
+Lives here: putting assets, checks, jobs, sensors and resources together. Does not live here: any of them.
+"""
+
+import os
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+
+from banana_pipeline.settings import Settings, read_settings
+
+warnings.filterwarnings("ignore", category=dg.BetaWarning)
+warnings.filterwarnings("ignore", category=dg.PreviewWarning)
+
+from banana_pipeline.defs.automation import generate_images, prompt_tables_sensor  # noqa: E402
+from banana_pipeline.defs.checks import (  # noqa: E402
+    every_row_is_terminal,
+    no_request_is_bought_twice,
+    success_rate_is_high,
+)
+from banana_pipeline.defs.generations import buy_generations  # noqa: E402
+from banana_pipeline.defs.images import archive_images  # noqa: E402
+from banana_pipeline.defs.prompts import prompt_tables, read_prompts  # noqa: E402
+from banana_pipeline.defs.report import generation_report  # noqa: E402
+from banana_pipeline.defs.resources import (  # noqa: E402
+    FilesResource,
+    KieResource,
+    LedgerResource,
+    logging_progress,
+)
+
+
+def build_defs(resource_overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
+    """All definitions, with resources from the environment.
+
+    Args:
+        resource_overrides: resources to use in place of those from the environment, by name: ``kie``, ``files``,
+            ``ledger``, ``progress``.
+
+    Raises:
+        SettingsError: an environment variable cannot be used.
+    """
+    return dg.Definitions(
+        assets=[prompt_tables, read_prompts, buy_generations, archive_images, generation_report],
+        asset_checks=[every_row_is_terminal, no_request_is_bought_twice, success_rate_is_high],
+        jobs=[generate_images],
+        sensors=[prompt_tables_sensor],
+        resources={**_resources(read_settings(os.environ)), **(resource_overrides or {})},
+        # One process holds all connections and the pace of a run; a process per step would only cost start-up time.
+        executor=dg.in_process_executor,
+    )
+
+
+def _resources(settings: Settings) -> dict[str, Any]:
+    has_ledger_url = bool(os.environ.get("BANANA_LEDGER_URL"))
+    return {
+        "kie": KieResource(
+            # Only the name of the variable is known to Dagster; the key itself is read when a run starts.
+            api_keys=dg.EnvVar("KIE_API_KEYS" if os.environ.get("KIE_API_KEYS") else "KIE_API_KEY"),
+            base_url=settings.base_url,
+            upload_base_url=settings.upload_base_url,
+            rate_limit=f"{settings.rate_limit.count}/{settings.rate_limit.window_s:g}s",
+            max_in_flight=settings.max_in_flight,
+            deadline_s=settings.deadline_s,
+            max_attempts=settings.max_attempts,
+        ),
+        "ledger": LedgerResource(
+            url=dg.EnvVar("BANANA_LEDGER_URL") if has_ledger_url else settings.ledger_url,
+        ),
+        "files": FilesResource(
+            data_dir=str(settings.data_dir),
+            prompts_dir=str(settings.prompts_dir),
+            shard_rows=settings.shard_rows,
+        ),
+        "progress": dg.ResourceDefinition(resource_fn=logging_progress),
+    }
+
+
+defs = build_defs()

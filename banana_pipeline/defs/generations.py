@@ -1,0 +1,162 @@
+"""The asset ``generations``: the paid step.
+
+Lives here: wiring, and one materialization per shard as soon as its last row ends. Does not live here: the spending
+rules (``generate``).
+"""
+
+from collections.abc import Iterator
+
+import anyio
+import dagster as dg
+import pyarrow as pa
+from pydantic import Field
+
+from banana_pipeline.core.failures import ReadFailed, UserError
+from banana_pipeline.core.requests import ReferenceImage
+from banana_pipeline.core.shards import parse_key
+from banana_pipeline.defs.events import CODE_VERSION, quiet_output, report_shard
+from banana_pipeline.defs.metadata import schema_metadata, status_metadata
+from banana_pipeline.defs.partitions import prompt_shards
+from banana_pipeline.defs.resources import FilesResource, KieResource, LedgerResource
+from banana_pipeline.generate import Generation, Rules, ShardDone, ShardWork, Wanted
+from banana_pipeline.outcomes import outcome_records
+from banana_pipeline.progress import Progress
+from banana_pipeline.stopping import stop_on_signals
+from banana_pipeline.store.output_tables import generations_table, requests_of
+from banana_pipeline.store.references import reference_bytes
+from banana_pipeline.store.schemas import GENERATIONS, PROMPTS
+from banana_pipeline.uploads import Uploader
+
+
+class GenerationsConfig(dg.Config):
+    """Launch options of ``generations``."""
+
+    max_credits: float | None = Field(default=None, ge=0, description="Budget of this run in credits; none: no limit.")
+    wait_for_results: bool = Field(
+        default=True, description="False submits at the pace and ends; a later run collects the results."
+    )
+
+
+@dg.multi_asset(
+    name="buy_generations",
+    partitions_def=prompt_shards,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    group_name="images",
+    specs=[
+        dg.AssetSpec(
+            GENERATIONS,
+            deps=[PROMPTS],
+            description=(
+                "One line per request, whatever happened: where it stands, its task at KIE, its results, its cost. "
+                "Materializing costs money for requests that were never bought, and nothing for all others."
+            ),
+            code_version=CODE_VERSION,
+            kinds={"parquet"},
+            tags={"spends_money": "yes"},
+            metadata=schema_metadata(GENERATIONS),
+        )
+    ],
+)
+def buy_generations(
+    context: dg.AssetExecutionContext,
+    config: GenerationsConfig,
+    files: FilesResource,
+    ledger: LedgerResource,
+    kie: KieResource,
+    progress: dg.ResourceParam[Progress],
+) -> Iterator[dg.Output[None]]:
+    writing = _ShardWriter(context=context, files=files)
+    try:
+        is_stopped = anyio.run(_buy, context, config, ledger, kie, progress, writing)
+    except* UserError as errors:
+        raise dg.Failure(str(_first(errors)), allow_retries=False) from errors
+    for sentence in progress.notices:
+        context.log.warning(sentence)
+    context.log.info(progress.line())
+    if is_stopped:
+        raise dg.DagsterExecutionInterruptedError
+    yield quiet_output(GENERATIONS)
+
+
+async def _buy(
+    context: dg.AssetExecutionContext,
+    config: GenerationsConfig,
+    ledger: LedgerResource,
+    kie: KieResource,
+    progress: Progress,
+    writing: "_ShardWriter",
+) -> bool:
+    """Run the driver over all shards of the run; True if it was asked to stop."""
+    rules = Rules(
+        service=kie.service,
+        run_id=context.run_id,
+        max_in_flight=kie.max_in_flight,
+        deadline_s=kie.deadline_s,
+        max_attempts=kie.max_attempts,
+        max_credits=config.max_credits,
+        is_waiting=config.wait_for_results,
+    )
+    with ledger.open() as writer:
+        async with stop_on_signals() as stop, kie.open_accounts() as accounts:
+            generation = Generation(
+                accounts=accounts,
+                writer=writer,
+                uploader=Uploader(writer=writer, service=kie.service, read_bytes=writing.reference_bytes),
+                rules=rules,
+                progress=progress,
+                stop=stop,
+                on_shard=writing.write,
+            )
+            await generation.run(writing.work(key) for key in context.partition_keys)
+            return stop.is_requested
+
+
+class _ShardWriter:
+    """Reads the work of each shard and writes its outcome."""
+
+    def __init__(self, *, context: dg.AssetExecutionContext, files: FilesResource) -> None:
+        self._context = context
+        self._files = files
+        self._prompts: dict[str, pa.Table] = {}
+
+    def work(self, key: str) -> ShardWork:
+        shard = parse_key(key)
+        if not self._files.warehouse.exists(PROMPTS, shard):
+            self._context.log.error(f"{key}: its prompts were not read yet; materialize 'prompts' first.")
+            return ShardWork(key=key, wanted=())
+        prompts = self._prompts[key] = self._files.warehouse.read(PROMPTS, shard)
+        keys = zip(
+            requests_of(prompts),
+            *(prompts[name].to_pylist() for name in ("request_id", "prompt_table", "row_number", "table_version")),
+            strict=True,
+        )
+        names = ("request", "request_id", "prompt_table", "row_number", "table_version")
+        return ShardWork(key=key, wanted=[Wanted(**dict(zip(names, values, strict=True))) for values in keys])
+
+    def write(self, done: ShardDone) -> None:
+        prompts = self._prompts.pop(done.key, None)
+        if prompts is None:
+            return
+        shard = parse_key(done.key)
+        table = generations_table(prompts, outcome_records(prompts, done))
+        provenance = {"run_id": self._context.run_id, **self._files.warehouse.provenance(PROMPTS, shard)}
+        written = self._files.warehouse.write(GENERATIONS, shard, table, provenance)
+        report_shard(
+            self._context,
+            GENERATIONS,
+            done.key,
+            data_version=written.data_version,
+            inputs={PROMPTS: self._files.warehouse.data_version(PROMPTS, shard)},
+            metadata={**status_metadata(table), "dagster/uri": written.path},
+        )
+
+    def reference_bytes(self, prompt_table: str, image: ReferenceImage) -> bytes:
+        path = self._files.table_paths().get(prompt_table)
+        if path is None:
+            raise ReadFailed(f"{image.source}: the table {prompt_table!r} is no longer there")
+        return reference_bytes(image, self._files.reference_folders(path))
+
+
+def _first(errors: BaseExceptionGroup) -> BaseException:
+    first = errors.exceptions[0]
+    return _first(first) if isinstance(first, BaseExceptionGroup) else first

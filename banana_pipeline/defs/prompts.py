@@ -1,0 +1,161 @@
+"""The assets ``prompt_tables``, ``prompts`` and ``rejected_prompts``: from files to checked requests.
+
+Lives here: wiring. Does not live here: reading tables (``store``) and judging rows (``core.rows``).
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import dagster as dg
+from pydantic import Field
+
+from banana_pipeline.core.failures import TableError
+from banana_pipeline.core.shards import Shard, parse_key
+from banana_pipeline.defs.events import CODE_VERSION, quiet_output, report_shard
+from banana_pipeline.defs.metadata import preview_md, schema_metadata
+from banana_pipeline.defs.partitions import prompt_shards, register_shards
+from banana_pipeline.defs.resources import FilesResource, LedgerResource
+from banana_pipeline.store import ledger as ledger_
+from banana_pipeline.store.output_tables import prompts_table, rejected_table
+from banana_pipeline.store.prompt_table import PromptTable
+from banana_pipeline.store.references import ReferenceResolver
+from banana_pipeline.store.schemas import PROMPTS, REJECTED
+from banana_pipeline.store.shard_rows import ShardRows, read_shard
+from banana_pipeline.store.tables import content_version
+
+
+@dg.observable_source_asset(
+    name="prompt_tables",
+    partitions_def=prompt_shards,
+    group_name="prompts",
+    description=(
+        "Parquet files, or folders of Parquet parts, in the prompts folder. Observing them registers new shards; the "
+        "data version of a shard is the hash of its whole table."
+    ),
+    tags={"dagster/kind/parquet": ""},
+)
+def prompt_tables(context: dg.AssetExecutionContext, files: FilesResource) -> dg.DataVersionsByPartition:
+    versions: dict[str, str] = {}
+    for name in files.table_paths():
+        try:
+            table = files.open_table(name)
+            version = content_version(table)
+        except TableError as error:
+            context.log.error(str(error))
+            continue
+        versions.update({shard.key: version for shard in files.shards(table)})
+    register_shards(context.instance, versions)
+    return dg.DataVersionsByPartition(versions)
+
+
+class PromptsConfig(dg.Config):
+    """Launch options of ``prompts``."""
+
+    regenerate: str = Field(
+        default="",
+        description=(
+            "Buy every image of these shards again, under this label. A label is bought once; choose a new one to buy "
+            "again. Costs money."
+        ),
+    )
+
+
+@dg.multi_asset(
+    name="read_prompts",
+    partitions_def=prompt_shards,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    group_name="prompts",
+    specs=[
+        dg.AssetSpec(
+            PROMPTS,
+            deps=[prompt_tables],
+            description="Rows that can be sent, one line per request, each with its request_id.",
+            code_version=CODE_VERSION,
+            kinds={"parquet"},
+            metadata=schema_metadata(PROMPTS),
+        ),
+        dg.AssetSpec(
+            REJECTED,
+            deps=[prompt_tables],
+            description="Rows that cannot be sent, each with everything that is wrong with it.",
+            code_version=CODE_VERSION,
+            kinds={"parquet"},
+            metadata=schema_metadata(REJECTED),
+        ),
+    ],
+)
+def read_prompts(
+    context: dg.AssetExecutionContext, config: PromptsConfig, files: FilesResource, ledger: LedgerResource
+) -> Iterator[dg.Output[None]]:
+    reader = _TableReader(files)
+    problems: dict[str, str] = {}
+    with ledger.open() as writer:
+        for key in context.partition_keys:
+            shard = parse_key(key)
+            try:
+                if config.regenerate:
+                    writer.call(ledger_.regenerate, key, config.regenerate, datetime.now(UTC))
+                label = writer.call(ledger_.regeneration_of, key)
+                rows, version = reader.read(shard, label)
+            except TableError as error:
+                problems[shard.table] = str(error)
+                context.log.error(str(error))
+                continue
+            _write(context, files, shard, rows, version)
+    if problems and len(problems) == len({parse_key(key).table for key in context.partition_keys}):
+        raise dg.Failure(" ".join(problems.values()), allow_retries=False)
+    yield quiet_output(PROMPTS)
+    yield quiet_output(REJECTED)
+
+
+class _TableReader:
+    """Opens each table of a run once."""
+
+    def __init__(self, files: FilesResource) -> None:
+        self._files = files
+        self._open: dict[str, tuple[PromptTable, str, dict[str, int], ReferenceResolver]] = {}
+
+    def read(self, shard: Shard, regenerate: str) -> tuple[ShardRows, str]:
+        if shard.table not in self._open:
+            table = self._files.open_table(shard.table)
+            resolver = ReferenceResolver(self._files.reference_folders(table.path))
+            self._open[shard.table] = (table, content_version(table), table.duplicate_ids(), resolver)
+        table, version, duplicate_ids, resolver = self._open[shard.table]
+        rows = read_shard(
+            table,
+            shard.rows(self._files.shard_rows),
+            resolve_image=resolver,
+            duplicate_ids=duplicate_ids,
+            regenerate=regenerate,
+        )
+        return rows, version
+
+
+def _write(
+    context: dg.AssetExecutionContext, files: FilesResource, shard: Shard, rows: ShardRows, version: str
+) -> None:
+    provenance = {"run_id": context.run_id, "prompt_table": shard.table, "table_version": version}
+    for asset, table in (
+        (PROMPTS, prompts_table(rows, table_version=version)),
+        (REJECTED, rejected_table(rows, table_version=version)),
+    ):
+        written = files.warehouse.write(asset, shard, table, provenance)
+        metadata = {
+            "dagster/partition_row_count": written.row_count,
+            "dagster/uri": written.path,
+            "rows_in_table": len(rows.rows),
+            "rows_rejected": rows.rejected_count,
+            "table_version": version,
+        }
+        if asset == PROMPTS:
+            metadata["price_credits"] = float(sum(table["price_credits"].to_pylist()))
+        elif written.row_count:
+            metadata["rejected"] = preview_md(table, ["row_number", "id", "prompt", "problem"])
+        report_shard(
+            context,
+            asset,
+            shard.key,
+            data_version=written.data_version,
+            inputs={"prompt_tables": version},
+            metadata=metadata,
+        )

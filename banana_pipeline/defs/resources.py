@@ -1,0 +1,116 @@
+"""What the assets work with, as Dagster resources.
+
+Lives here: configuration that shows in the UI (never the key, never a database password) and opening the plain objects
+behind it. Does not live here: those objects (``kie``, ``store``, ``accounts``).
+"""
+
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+
+import dagster as dg
+from pydantic import Field
+from upath import UPath
+
+from banana_pipeline.accounts import Account
+from banana_pipeline.core.failures import TableError
+from banana_pipeline.core.shards import Shard, shards_of
+from banana_pipeline.kie.client import open_client
+from banana_pipeline.kie.pace import Pace, parse_rate
+from banana_pipeline.progress import Progress
+from banana_pipeline.settings import service_of
+from banana_pipeline.store.group_commit import LedgerWriter
+from banana_pipeline.store.images import ImageArchive
+from banana_pipeline.store.outputs import Warehouse
+from banana_pipeline.store.prompt_table import PromptTable
+from banana_pipeline.store.references import reference_folders
+from banana_pipeline.store.tables import find_tables, open_table
+
+
+class KieResource(dg.ConfigurableResource):
+    """The KIE service and the account or accounts that pay."""
+
+    api_keys: str = Field(repr=False, description="One key, or several with commas. Set it as an environment variable.")
+    base_url: str = Field(description="Address of the KIE service; purchases belong to its host.")
+    upload_base_url: str = Field(description="Address for reference images.")
+    rate_limit: str = Field(default="20/10s", description="Creations per account, such as 20/10s.")
+    max_in_flight: int = Field(default=100, description="Orders and tasks under way per account, over all processes.")
+    deadline_s: float = Field(default=900.0, description="Seconds until an unfinished task is overdue.")
+    max_attempts: int = Field(default=3, description="Tasks bought for one request whose (refunded) failures pass.")
+
+    @property
+    def service(self) -> str:
+        return service_of(self.base_url)
+
+    @contextlib.asynccontextmanager
+    async def open_accounts(self) -> AsyncIterator[list[Account]]:
+        """One client and one pace per key."""
+        limit = parse_rate(self.rate_limit)
+        keys = [key.strip() for key in self.api_keys.split(",") if key.strip()]
+        host = self.base_url.split("//", 1)[-1].rstrip("/")
+        async with contextlib.AsyncExitStack() as stack:
+            accounts: list[Account] = []
+            for key in dict.fromkeys(keys):
+                opening = open_client(api_key=key, base_url=self.base_url, upload_base_url=self.upload_base_url)
+                client = await stack.enter_async_context(opening)
+                pace = Pace(name=f"{host}-{client.account}-create", limit=limit)
+                query_pace = Pace(name=f"{host}-{client.account}-query", limit=limit.for_queries())
+                stack.callback(pace.close)
+                stack.callback(query_pace.close)
+                accounts.append(Account(client=client, pace=pace, query_pace=query_pace, patience_s=self.deadline_s))
+            yield accounts
+
+
+class LedgerResource(dg.ConfigurableResource):
+    """The ledger of attempts: the only memory that must survive."""
+
+    url: str = Field(repr=False, description="sqlite:///path or postgresql+psycopg://...")
+
+    def open(self) -> LedgerWriter:
+        """The ledger, upgraded if need be; a context manager. Raises LedgerError."""
+        return LedgerWriter(self.url)
+
+
+class FilesResource(dg.ConfigurableResource):
+    """Where prompt tables are read from and outputs are written to."""
+
+    data_dir: str = Field(description="Outputs and images: a folder or a URI such as s3://bucket/prefix.")
+    prompts_dir: str = Field(description="Prompt tables: Parquet files, or folders of Parquet parts.")
+    shard_rows: int = Field(default=2_000, description="Rows per shard.")
+    extra_tables: dict[str, str] = Field(
+        default_factory=dict, description="Tables outside the prompts folder, name to path, for this run only."
+    )
+
+    @property
+    def warehouse(self) -> Warehouse:
+        return Warehouse(UPath(self.data_dir))
+
+    @property
+    def archive(self) -> ImageArchive:
+        return ImageArchive(UPath(self.data_dir))
+
+    def reference_folders(self, table_path: UPath) -> tuple[Path, ...]:
+        """The only folders that a table's reference images may lie in."""
+        return reference_folders(table_path, UPath(self.data_dir))
+
+    def table_paths(self) -> Mapping[str, UPath]:
+        """All tables by name."""
+        return {**find_tables(UPath(self.prompts_dir)), **{name: UPath(p) for name, p in self.extra_tables.items()}}
+
+    def open_table(self, name: str) -> PromptTable:
+        """One table by name. Raises TableError."""
+        paths = self.table_paths()
+        if name not in paths:
+            known = ", ".join(sorted(paths)) or "none"
+            raise TableError(
+                f"There is no table {name!r} in {self.prompts_dir}; tables there: {known}. Put its Parquet file there."
+            )
+        return open_table(paths[name], name)
+
+    def shards(self, table: PromptTable) -> list[Shard]:
+        return shards_of(table.name, row_count=table.row_count, shard_rows=self.shard_rows)
+
+
+def logging_progress(context: dg.InitResourceContext) -> Progress:
+    """Progress that writes a line into the run's log every few seconds."""
+    return Progress(tick=lambda progress: context.log.info(progress.line()) if context.log else None)
