@@ -1,0 +1,110 @@
+"""What a person sees in the terminal: a progress bar, tables, sentences.
+
+Lives here: rich. Does not live here: where the numbers come from.
+Texts of prompts and of KIE are strangers' input: they are printed as plain text, never as markup.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+
+from rich.console import Console
+from rich.progress import BarColumn, Task, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bar
+from rich.table import Table
+from rich.text import Text
+
+from banana_pipeline.core.requests import usd
+from banana_pipeline.progress import Progress
+
+_MOST_LINES = 10
+_REFRESH_S = 0.5
+_QUIET_LINE_EVERY = 20  # refreshes between two lines where there is no terminal to draw a bar on
+
+
+def console() -> Console:
+    """Standard output, as wide as it is."""
+    return Console(highlight=False, soft_wrap=True)
+
+
+@contextlib.contextmanager
+def progress_bar(progress: Progress) -> Iterator[None]:
+    """Draw ``progress`` while the block runs: a bar on a terminal, a line now and then elsewhere."""
+    done = threading.Event()
+    is_terminal = sys.stderr.isatty()
+    target = _draw if is_terminal else _write_lines
+    thread = threading.Thread(target=target, args=(progress, done), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+def _draw(progress: Progress, done: threading.Event) -> None:
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[numbers]}"), TimeElapsedColumn())
+    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("reading", total=None, numbers="")
+        while not done.wait(_REFRESH_S):
+            _update(bar, bar.tasks[task], progress)
+
+
+def _update(bar: Bar, task: Task, progress: Progress) -> None:
+    elapsed_s = task.elapsed or 0.0
+    rate = progress.settled / elapsed_s if elapsed_s > 0 else 0.0
+    left_s = (progress.planned - progress.settled) / rate if rate > 0 else None
+    numbers = (
+        f"{progress.settled:,}/{progress.planned:,}  {rate:.1f}/s  {progress.in_flight} in flight  "
+        f"{progress.spent_credits:g} credits (${usd(progress.spent_credits):.2f})  "
+        f"{progress.archived:,} archived" + (f"  about {left_s:,.0f} s left" if left_s and left_s > 1 else "")
+    )
+    is_over = progress.planned > 0 and progress.settled >= progress.planned
+    bar.update(
+        task.id,
+        total=progress.planned or None,
+        completed=progress.settled,
+        description="archiving" if is_over else "generating" if progress.planned else "reading",
+        numbers=numbers,
+    )
+
+
+def _write_lines(progress: Progress, done: threading.Event) -> None:
+    count, last = 0, ""
+    while not done.wait(_REFRESH_S):
+        count += 1
+        line = progress.line()
+        if count % _QUIET_LINE_EVERY == 0 and progress.planned and line != last:
+            print(line, file=sys.stderr, flush=True)
+            last = line
+
+
+def table_of(columns: Sequence[str], rows: Sequence[Sequence[object]], *, title: str | None = None) -> Table:
+    """A table whose cells are plain text; numbers to the right."""
+    table = Table(title=title, title_justify="left", header_style="bold")
+    for position, column in enumerate(columns):
+        is_number = all(isinstance(row[position], int | float) for row in rows) and bool(rows)
+        table.add_column(column, justify="right" if is_number else "left")
+    for row in rows:
+        table.add_row(*(Text(_cell(value)) for value in row))
+    return table
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:,.2f}".rstrip("0").rstrip(".")
+    return f"{value:,}" if isinstance(value, int) else "" if value is None else str(value)
+
+
+def sentences(out: Console, title: str, lines: Sequence[str]) -> None:
+    """A heading and the first lines; says how many more there are."""
+    if not lines:
+        return
+    out.print(Text(title, style="bold"))
+    for line in lines[:_MOST_LINES]:
+        out.print(Text(f"  {' '.join(line.split())}"))
+    if len(lines) > _MOST_LINES:
+        out.print(f"  ... and {len(lines) - _MOST_LINES:,} more")

@@ -1,0 +1,131 @@
+"""``banana status``: where every request stands, live from the ledger.
+
+Lives here: counting and its two forms, a table and JSON. Does not live here: the ledger's questions (``store.ledger``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+import sqlalchemy as sa
+from rich.table import Table
+
+from banana_pipeline.commands.show import table_of
+from banana_pipeline.core.attempts import AttemptState
+from banana_pipeline.core.decisions import RowStatus, status_of_state
+from banana_pipeline.core.requests import usd
+from banana_pipeline.settings import Settings
+from banana_pipeline.store import ledger
+from banana_pipeline.store.group_commit import LedgerWriter
+from banana_pipeline.store.outputs import Warehouse
+from banana_pipeline.store.schemas import GENERATIONS, REJECTED
+
+_OPEN_STATES = {AttemptState.SUBMITTING, AttemptState.SUBMITTED, AttemptState.OVERDUE, AttemptState.UNCONFIRMED}
+
+
+@dataclass(kw_only=True)
+class TableStatus:
+    """Requests of one table by status. ``spent_credits``: what its own purchases cost so far."""
+
+    service: str
+    prompt_table: str
+    requests_by_status: dict[str, int] = field(default_factory=dict)
+    rows_rejected: int = 0
+    spent_credits: float = 0.0
+    oldest_pending_at: datetime | None = None
+
+    def as_dict(self) -> dict[str, object]:
+        oldest = self.oldest_pending_at
+        return {
+            "service": self.service,
+            "prompt_table": self.prompt_table,
+            "requests_by_status": self.requests_by_status,
+            "rows_rejected": self.rows_rejected,
+            "spent_credits": self.spent_credits,
+            "spent_usd": usd(self.spent_credits),
+            "oldest_pending_at": None if oldest is None else oldest.isoformat(),
+        }
+
+
+def read_status(settings: Settings, prompt_table: str | None = None) -> list[TableStatus]:
+    """One entry per service and table, sorted.
+
+    Raises:
+        LedgerError: the ledger cannot be read.
+    """
+    found: dict[tuple[str, str], TableStatus] = {}
+    for row in _ledger_rows(settings, prompt_table):
+        key = (str(row["service"]), str(row["prompt_table"]))
+        entry = found.setdefault(key, TableStatus(service=key[0], prompt_table=key[1]))
+        state = AttemptState(str(row["state"]))
+        status = str(status_of_state(state))
+        entry.requests_by_status[status] = entry.requests_by_status.get(status, 0) + int(str(row["requests"]))
+        oldest = row["oldest_claimed_at"]
+        if state in _OPEN_STATES and isinstance(oldest, datetime):
+            entry.oldest_pending_at = min(oldest, entry.oldest_pending_at or oldest)
+    for service, table, credits_sum in _spent(settings, prompt_table):
+        if (service, table) in found:
+            found[service, table].spent_credits = credits_sum
+    _add_outputs(settings, prompt_table, found)
+    return [found[key] for key in sorted(found)]
+
+
+def status_table(found: Sequence[TableStatus]) -> Table:
+    """The same for a terminal."""
+    statuses = [str(status) for status in RowStatus if any(entry.requests_by_status.get(status) for entry in found)]
+    columns = ["service", "table", *(status.replace("_", " ") for status in statuses)]
+    columns += ["rejected", "credits", "USD", "oldest pending (UTC)"]
+    rows = [
+        [
+            entry.service,
+            entry.prompt_table,
+            *(entry.requests_by_status.get(status, 0) for status in statuses),
+            entry.rows_rejected,
+            entry.spent_credits,
+            usd(entry.spent_credits),
+            "" if entry.oldest_pending_at is None else f"{entry.oldest_pending_at:%Y-%m-%d %H:%M:%S}",
+        ]
+        for entry in found
+    ]
+    return table_of(columns, rows)
+
+
+def _has_ledger(settings: Settings) -> bool:
+    url = sa.make_url(settings.ledger_url)
+    return url.get_backend_name() != "sqlite" or Path(url.database or "").exists()
+
+
+def _ledger_rows(settings: Settings, prompt_table: str | None) -> Sequence[dict[str, object]]:
+    if not _has_ledger(settings):
+        return []
+    with LedgerWriter(settings.ledger_url) as writer:
+        return writer.call(ledger.request_counts, prompt_table=prompt_table)
+
+
+def _spent(settings: Settings, prompt_table: str | None) -> Sequence[tuple[str, str, float]]:
+    if not _has_ledger(settings):
+        return []
+    with LedgerWriter(settings.ledger_url) as writer:
+        return writer.call(ledger.spent_credits, prompt_table=prompt_table)
+
+
+def _add_outputs(settings: Settings, prompt_table: str | None, found: dict[tuple[str, str], TableStatus]) -> None:
+    """What the ledger cannot know: rows that were rejected or never sent."""
+    warehouse = Warehouse(settings.data_dir)
+    names = {shard.table for shard in warehouse.shards(REJECTED)} if prompt_table is None else {prompt_table}
+    for name in names:
+        shards = [shard for shard in warehouse.shards(REJECTED) if shard.table == name]
+        if not shards:
+            continue
+        entry = found.setdefault((settings.service, name), TableStatus(service=settings.service, prompt_table=name))
+        entry.rows_rejected = sum(warehouse.read(REJECTED, shard, ["row_number"]).num_rows for shard in shards)
+        unsent = sum(
+            warehouse.read(GENERATIONS, shard, ["status"])["status"].to_pylist().count(RowStatus.NOT_SUBMITTED)
+            for shard in shards
+            if warehouse.exists(GENERATIONS, shard)
+        )
+        if unsent:
+            entry.requests_by_status[str(RowStatus.NOT_SUBMITTED)] = unsent

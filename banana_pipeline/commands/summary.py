@@ -1,0 +1,69 @@
+"""The end of a run, told to a person.
+
+Lives here: the table of rows by status, and what to do about rows that did not succeed. Does not live here: counting
+(``commands.run``).
+"""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.text import Text
+
+from banana_pipeline.commands.run import RunSummary, TableSummary
+from banana_pipeline.commands.show import sentences, table_of
+from banana_pipeline.core.decisions import RowStatus
+from banana_pipeline.core.requests import usd
+from banana_pipeline.progress import Progress
+from banana_pipeline.settings import Settings
+
+_SAID_CHARACTERS = 160
+
+
+def print_summary(out: Console, settings: Settings, summary: RunSummary, progress: Progress, elapsed_s: float) -> None:
+    """Rows by status, money, failures in words, and where everything is."""
+    statuses = [str(status) for status in RowStatus if any(t.rows_by_status.get(status) for t in summary.tables)]
+    columns = ["table", *(status.replace("_", " ") for status in statuses), "rejected", "images", "credits", "USD"]
+    rows = [
+        [
+            table.name,
+            *(table.rows_by_status.get(status, 0) for status in statuses),
+            table.rows_rejected,
+            table.images,
+            table.credits,
+            usd(table.credits),
+        ]
+        for table in summary.tables
+    ]
+    out.print(table_of(columns, rows))
+    for table in summary.tables:
+        _print_problems(out, table)
+    for sentence in [*progress.notices, *summary.errors]:
+        out.print(Text(sentence, style="bold"))
+    out.print(_spent(progress, elapsed_s))
+    out.print(Text(f"Images: {settings.data_dir / 'images'}"))
+    out.print(Text(f"Tables: {settings.data_dir / 'warehouse'} (Parquet, one folder per asset)"))
+
+
+def _print_problems(out: Console, table: TableSummary) -> None:
+    rejected = [f"{_row(number, name)}: {problem}" for number, name, problem in table.rejected]
+    sentences(out, f"{table.name}: rows that cannot be sent", rejected)
+    unwell = [
+        f"{_row(number, name)}: {status}, {(reason or 'no reason known')[:_SAID_CHARACTERS]}"
+        for number, name, status, reason in table.not_succeeded
+    ]
+    sentences(out, f"{table.name}: rows without a picture", unwell)
+    missing = [f"row {number}: {error}" for number, error in table.not_archived]
+    sentences(out, f"{table.name}: pictures that could not be archived", missing)
+
+
+def _row(number: int, name: str | None) -> str:
+    return f"row {number} ({name})" if name else f"row {number}"
+
+
+def _spent(progress: Progress, elapsed_s: float) -> str:
+    if progress.bought == 0:
+        return f"Bought nothing: everything that could be bought is already paid for. {elapsed_s:.0f} s."
+    return (
+        f"Bought {progress.bought:,} tasks for {progress.spent_credits:g} credits "
+        f"(${usd(progress.spent_credits):.2f}) in {elapsed_s:.0f} s."
+    )
