@@ -137,6 +137,9 @@ def run_tables(
             except (KeyboardInterrupt, dg.DagsterExecutionInterruptedError):
                 is_stopped = True
                 break
+            if _was_interrupted(result):
+                is_stopped = True
+                break
             errors += _sentences(result)
     return RunSummary(
         tables=[summarize(Warehouse(settings.data_dir), one.table.name, shards) for one in chosen],
@@ -156,6 +159,11 @@ def _run_config(options: RunOptions) -> dict[str, Any]:
             },
         },
     }
+
+
+def _was_interrupted(result: dg.ExecuteInProcessResult) -> bool:
+    errors = [getattr(event.event_specific_data, "error", None) for event in result.all_events if event.is_step_failure]
+    return any(error is not None and error.cls_name == "DagsterExecutionInterruptedError" for error in errors)
 
 
 def _sentences(result: dg.ExecuteInProcessResult) -> list[str]:

@@ -22,12 +22,13 @@ from banana_pipeline.progress import Progress
 
 _MOST_LINES = 10
 _REFRESH_S = 0.5
+_WIDTH_WITHOUT_TERMINAL = 160
 _QUIET_LINE_EVERY = 20  # refreshes between two lines where there is no terminal to draw a bar on
 
 
 def console() -> Console:
-    """Standard output, as wide as it is."""
-    return Console(highlight=False, soft_wrap=True)
+    """Standard output, as wide as it is; wide enough for every table where it is no terminal."""
+    return Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _WIDTH_WITHOUT_TERMINAL)
 
 
 @contextlib.contextmanager

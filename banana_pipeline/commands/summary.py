@@ -17,6 +17,8 @@ from banana_pipeline.progress import Progress
 from banana_pipeline.settings import Settings
 
 _SAID_CHARACTERS = 160
+_MOST_ROWS = 4
+_WITHOUT_REASON = {RowStatus.PENDING: "paid and still being made; run again to collect it"}
 
 
 def print_summary(out: Console, settings: Settings, summary: RunSummary, progress: Progress, elapsed_s: float) -> None:
@@ -47,13 +49,22 @@ def print_summary(out: Console, settings: Settings, summary: RunSummary, progres
 def _print_problems(out: Console, table: TableSummary) -> None:
     rejected = [f"{_row(number, name)}: {problem}" for number, name, problem in table.rejected]
     sentences(out, f"{table.name}: rows that cannot be sent", rejected)
-    unwell = [
-        f"{_row(number, name)}: {status}, {(reason or 'no reason known')[:_SAID_CHARACTERS]}"
-        for number, name, status, reason in table.not_succeeded
-    ]
-    sentences(out, f"{table.name}: rows without a picture", unwell)
+    sentences(out, f"{table.name}: rows without a picture", _grouped(table))
     missing = [f"row {number}: {error}" for number, error in table.not_archived]
     sentences(out, f"{table.name}: pictures that could not be archived", missing)
+
+
+def _grouped(table: TableSummary) -> list[str]:
+    """Rows with the same status and reason on one line, the largest group first."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for number, name, status, reason in table.not_succeeded:
+        told = reason or _WITHOUT_REASON.get(status, "no reason known")
+        groups.setdefault((status, told[:_SAID_CHARACTERS]), []).append(_row(number, name))
+    lines = []
+    for (status, reason), rows in sorted(groups.items(), key=lambda item: -len(item[1])):
+        shown = ", ".join(rows[:_MOST_ROWS]) + (f" and {len(rows) - _MOST_ROWS:,} more" if len(rows) > _MOST_ROWS else "")
+        lines.append(f"{status.replace('_', ' ')}: {reason} ({shown})")
+    return lines
 
 
 def _row(number: int, name: str | None) -> str:
