@@ -90,15 +90,15 @@ def may_attempt(history: Sequence[Attempt], *, max_attempts: int) -> bool:
         return False
     if not history or history[-1].state is AttemptState.ABANDONED:
         return True
-    last = history[-1]
-    if last.state is AttemptState.REFUSED:
-        refused = [a for a in history if a.state is AttemptState.REFUSED and refusal_of(a) is Refusal.PARAMETERS]
-        return refusal_of(last) is not Refusal.PARAMETERS or len(refused) < _MOST_TRIES_UNLESS_TRANSIENT
-    if last.credits:
+    refused = [a for a in history if a.state is AttemptState.REFUSED and refusal_of(a) is Refusal.PARAMETERS]
+    if history[-1] in refused and len(refused) >= _MOST_TRIES_UNLESS_TRANSIENT:
         return False
+    # A refusal after a failed task changes nothing about that task.
     failed = [a for a in history if a.state is AttemptState.FAILED]
-    why = task_failure(fail_code=last.fail_code, fail_msg=last.fail_msg)
-    if not why.may_be_bought_again:
+    if not failed:
+        return True
+    why = task_failure(fail_code=failed[-1].fail_code, fail_msg=failed[-1].fail_msg)
+    if failed[-1].credits or not why.may_be_bought_again:
         return False
     most = max_attempts if why is TaskFailure.TRANSIENT else min(max_attempts, _MOST_TRIES_UNLESS_TRANSIENT)
     return len(failed) < most
@@ -126,6 +126,7 @@ def row_outcome(
     own = [a for a in history if a.prompt_table == prompt_table and a.row_number == row_number]
     known = [a.credits for a in own if a.credits is not None]
     is_reused = current is not None and current not in own
+    is_known = bool(known) and (is_reused or current is None or current.credits is not None)
     if current is None:
         status, reason = RowStatus.NOT_SUBMITTED, not_submitted_reason or "not sent yet"
     else:
@@ -136,6 +137,6 @@ def row_outcome(
         status=status,
         status_reason=reason,
         attempt=current,
-        credits=sum(known) if known else (0.0 if is_reused else None),
+        credits=sum(known) if is_known else (0.0 if is_reused else None),
         is_reused=is_reused,
     )

@@ -180,15 +180,15 @@ def create_meaning(
         task_id: ``data.taskId`` if present.
         retry_after_s: ``Retry-After`` in seconds, if the answer had one.
     """
+    if task_id:
+        return Created(task_id=task_id)  # whatever else it says: an order with a task is not "certainly not made"
     if code == 200:
-        return Created(task_id=task_id) if task_id else Ambiguous(reason="answer 200 without a task id")
+        return Ambiguous(reason="answer 200 without a task id")
     if code == 500 and _VALIDATION_TEXT.search(msg):
         return Refused(why=Refusal.PARAMETERS, code=code, msg=msg)
     refusal = _REFUSED_BY_CODE.get(code) if code is not None else None
     if refusal is not None:
         return Refused(why=refusal, code=code, msg=msg, retry_after_s=retry_after_s)
-    if task_id:
-        return Created(task_id=task_id)
     return Ambiguous(reason=f"answer {code if code is not None else 'unreadable'}: {msg or 'no text'}")
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import numbers
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -128,7 +129,7 @@ def read_row(
 
 def _is_missing(value: object) -> bool:
     # A million rows pass here several times each: the usual answers come first, also below.
-    return value is None or value == "" or (isinstance(value, float) and math.isnan(value))
+    return value is None or (isinstance(value, str) and not value) or (isinstance(value, float) and math.isnan(value))
 
 
 def identifier(value: object, problems: list[str]) -> str | None:
@@ -138,7 +139,7 @@ def identifier(value: object, problems: list[str]) -> str | None:
     if _is_missing(value):
         return None
     if isinstance(value, int | Decimal) and not isinstance(value, bool):
-        return str(value)
+        return _as_text(value)
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     problems.append(f"id must be text, but is {_shown(value)}")
@@ -148,7 +149,11 @@ def identifier(value: object, problems: list[str]) -> str | None:
 def _prompt(values: Mapping[str, object], problems: list[str]) -> str:
     prompt = values.get("prompt")
     if _is_missing(prompt) and not _is_missing(values.get("prompt_template")):
-        prompt = fill_template(str(values["prompt_template"]), values, problems)
+        template = values["prompt_template"]
+        if not isinstance(template, str):
+            problems.append(f"prompt_template must be text, but is {_shown(template)}")
+            return ""
+        prompt = fill_template(template, values, problems)
         if prompt is None:
             return ""
     if _is_missing(prompt):
@@ -157,11 +162,20 @@ def _prompt(values: Mapping[str, object], problems: list[str]) -> str:
     if not isinstance(prompt, str):
         problems.append(f"prompt must be text, but is {_shown(prompt)}")
         return ""
+    if not _is_sendable(prompt):
+        problems.append("prompt has a broken character (half of a surrogate pair), which cannot be sent")
     if prompt.isspace():
         problems.append("prompt has only blanks")
     if len(prompt) > MAX_PROMPT_CHARACTERS:
         problems.append(f"prompt has {len(prompt):,} characters; at most {MAX_PROMPT_CHARACTERS:,} are allowed")
     return prompt
+
+
+def _is_sendable(text: str) -> bool:
+    try:
+        return text.isascii() or bool(text.encode("utf-8"))
+    except UnicodeEncodeError:
+        return False
 
 
 def placeholders(template: str) -> set[str]:
@@ -187,7 +201,7 @@ def fill_template(template: str, values: Mapping[str, object], problems: list[st
             )
         elif _is_missing(values[column]):
             problems.append(f"prompt_template uses {{{column}}}, which is empty in this row")
-        return str(values.get(column))
+        return _as_text(values.get(column))
 
     filled = _PLACEHOLDER.sub(value_of, template)
     return filled if len(problems) == count_before else None
@@ -227,7 +241,7 @@ def _choice(
         return value
     if _is_missing(value):
         return default
-    text = str(value).strip()
+    text = _as_text(value).strip()
     likely = _likely_choice(column, text, allowed)
     hint = f"; did you mean {likely!r}?" if likely else f"; choose one of {', '.join(allowed)}"
     problems.append(f"{column} {_shown(value)} is not possible{hint}")
@@ -249,18 +263,25 @@ def _likely_choice(column: str, text: str, allowed: Sequence[str]) -> str | None
 def _samples(value: object, problems: list[str]) -> int:
     if _is_missing(value):
         return 1
-    if _is_number(value) and math.isfinite(value) and value == int(value):
+    if _is_number(value) and _is_whole(value):
         count = int(value)
         if 1 <= count <= MAX_SAMPLES:
             return count
-        problems.append(f"samples is {count}; it must be from 1 to {MAX_SAMPLES}")
+        problems.append(f"samples is {_shown(count)}; it must be from 1 to {MAX_SAMPLES}")
         return 1
     problems.append(f"samples must be a whole number from 1 to {MAX_SAMPLES}, but is {_shown(value)}")
     return 1
 
 
 def _is_number(value: object) -> TypeGuard[int | float | Decimal]:
-    return isinstance(value, int | float | Decimal) and not isinstance(value, bool)
+    return isinstance(value, int | float | Decimal | numbers.Integral) and not isinstance(value, bool)
+
+
+def _is_whole(value: int | float | Decimal) -> bool:
+    try:
+        return value == int(value)
+    except (ValueError, OverflowError):  # NaN, infinity
+        return False
 
 
 def _suggest(word: str, candidates: Iterable[str]) -> str:
@@ -268,6 +289,13 @@ def _suggest(word: str, candidates: Iterable[str]) -> str:
     return f"; did you mean {close[0]!r}?" if close else ""
 
 
+def _as_text(value: object, form: Callable[[object], str] = str) -> str:
+    try:
+        return form(value)
+    except (ValueError, RecursionError):  # an integer of thousands of digits, a list that contains itself very deeply
+        return f"a {type(value).__name__} that is too large to show"
+
+
 def _shown(value: object) -> str:
-    text = repr(value)
+    text = _as_text(value, repr)
     return text if len(text) <= 60 else text[:57] + "..."

@@ -47,9 +47,10 @@ def parse_key(key: str) -> Shard:
         ValueError: the key does not have the form ``<table>.<0000>``.
     """
     match = _KEY.match(key)
-    if match is None:
+    shard = match and Shard(table=unquote(match["table"]), index=int(match["index"]))
+    if not shard or shard.key != key:  # two spellings of one shard would be two partitions
         raise ValueError(f"{key!r} is not a shard key; shard keys look like 'my_table.0000'")
-    return Shard(table=unquote(match["table"]), index=int(match["index"]))
+    return shard
 
 
 def shards_of(table: str, *, row_count: int, shard_rows: int) -> list[Shard]:

@@ -97,10 +97,28 @@ def converted(column: pa.ChunkedArray, to: pa.DataType) -> pa.ChunkedArray:
     """
     if column.type.equals(to):
         return column
-    if is_list_view(column.type):
-        # pyarrow's own cast loses entries of a list_view that has nulls, so this one goes through Python.
+    if not column.type.equals(portable_type(column.type)):
+        # pyarrow's own cast loses entries of a list_view that has nulls, so these go through Python.
         return pa.chunked_array([pa.array(column.to_pylist(), to)])
     return column.cast(to)
+
+
+def portable_type(kind: pa.DataType) -> pa.DataType:
+    """The same type without list views, at any depth: Polars cannot open a Parquet file that mentions one."""
+    if pat.is_struct(kind):
+        return pa.struct([_portable_field(field) for field in kind.fields])
+    if pat.is_map(kind):
+        return pa.map_(kind.key_type, _portable_field(kind.item_field), kind.keys_sorted)
+    if pat.is_fixed_size_list(kind):
+        return pa.list_(_portable_field(kind.value_field), kind.list_size)
+    if is_list(kind):
+        is_large = pat.is_large_list(kind) or pat.is_large_list_view(kind)
+        return (pa.large_list if is_large else pa.list_)(_portable_field(kind.value_field))
+    return kind
+
+
+def _portable_field(field: pa.Field) -> pa.Field:
+    return field.with_type(portable_type(field.type))
 
 
 def python_values(column: pa.ChunkedArray) -> list[object]:

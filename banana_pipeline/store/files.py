@@ -66,6 +66,21 @@ def write_bytes(path: UPath, data: bytes | memoryview, *, is_durable: bool = Tru
         raise SettingsError(_sentence(path, error)) from error
 
 
+def remove_file(path: UPath) -> bool:
+    """Take a file away; False if there was none.
+
+    Raises:
+        SettingsError: it cannot be removed; the text names the folder and says what to do.
+    """
+    try:
+        path.unlink()
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise SettingsError(_sentence(path, error, "remove")) from error
+    return True
+
+
 def _replace(path: Path, data: bytes | memoryview, *, is_durable: bool) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     # Hidden, so that nobody who lists the folder takes it for a finished file.
@@ -111,6 +126,6 @@ def _put(path: UPath, data: bytes) -> None:
         ) from error
 
 
-def _sentence(path: UPath, error: OSError) -> str:
+def _sentence(path: UPath, error: OSError, verb: str = "write") -> str:
     advice = _ADVICE.get(error.errno or 0, f"{error.strerror or error}; make it writable {_ELSEWHERE}")
-    return f"Cannot write {path.name!r} in the folder {as_location(path.parent)}: {advice}."
+    return f"Cannot {verb} {path.name!r} in the folder {as_location(path.parent)}: {advice}."

@@ -35,6 +35,7 @@ from banana_pipeline.store.ledger_schema import (
 )
 
 _IDS_PER_QUERY = 500
+_CLAIM_LOCK = 0x62616E62  # any constant: names the advisory lock on Postgres
 
 
 class Claim(StrEnum):
@@ -55,6 +56,9 @@ def claim(
         in_flight_since: claims before this moment do not count: their process is gone or they are overdue.
     """
     if max_in_flight is not None:
+        if connection.dialect.name == "postgresql":
+            # Two claims that count at the same time would both see the last free place. SQLite has one writer anyway.
+            connection.execute(sa.text(f"SELECT pg_advisory_xact_lock({_CLAIM_LOCK})"))
         count = in_flight_count(connection, attempt.service, attempt.account, since=in_flight_since)
         if count >= max_in_flight:
             return Claim.NO_ROOM
@@ -69,19 +73,26 @@ def claim(
 def save_created(connection: sa.Connection, before: Attempt, *, task_id: str, at: datetime) -> Attempt:
     """Store KIE's acceptance; the attempt as it stands now.
 
-    A task id that belongs to another attempt proves nothing about this one, which then becomes ``unconfirmed``.
+    A task id that belongs to another attempt proves nothing about this one, which then becomes ``unconfirmed``. An
+    answer that comes after another process gave the order up still tells the task id: what is paid is not lost.
     """
-    query = sa.select(attempts.c.attempt_id).where(attempts.c.service == before.service, attempts.c.task_id == task_id)
-    if connection.execute(query).first() is None:
-        after = mark_submitted(before, task_id=task_id, at=at)
-    else:
-        reason = f"KIE answered with task {task_id}, which belongs to another order"
-        after = mark_unconfirmed(before, reason=reason, at=at)
-    if save(connection, before, after, run_id=before.run_id):
-        return after
     stored = attempt(connection, before.attempt_id)
     assert stored is not None, "an attempt is never deleted"
-    return stored
+    if stored.state not in {AttemptState.SUBMITTING, AttemptState.UNCONFIRMED}:
+        return stored
+    query = sa.select(attempts.c.attempt_id).where(attempts.c.service == before.service, attempts.c.task_id == task_id)
+    if connection.execute(query).first() is None:
+        after = mark_submitted(stored, task_id=task_id, at=at)
+    elif stored.state is AttemptState.SUBMITTING:
+        reason = f"KIE answered with task {task_id}, which belongs to another order"
+        after = mark_unconfirmed(stored, reason=reason, at=at)
+    else:
+        return stored
+    if save(connection, stored, after, run_id=before.run_id):
+        return after
+    moved = attempt(connection, before.attempt_id)
+    assert moved is not None
+    return moved
 
 
 def save(connection: sa.Connection, before: Attempt, after: Attempt, *, run_id: str) -> bool:

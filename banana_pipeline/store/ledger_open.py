@@ -41,7 +41,7 @@ def open_engine(url: str) -> sa.Engine:
 
 def ledger_sentence(url: str, error: BaseException) -> str:
     """One sentence for a person, without the password that a URL may hold."""
-    shown = sa.make_url(url).render_as_string(hide_password=True)
+    shown = sa.make_url(url).set(query={}).render_as_string(hide_password=True)
     cause = getattr(error, "orig", None) or error
     text = str(cause).strip().splitlines()[0] if str(cause).strip() else type(cause).__name__
     return f"The ledger {shown} cannot be used ({text}); check that it is there, writable and not full."
@@ -53,7 +53,7 @@ def _engine(url: str) -> sa.Engine:
         if parsed.get_backend_name() == "sqlite":
             return _sqlite_engine(parsed)
         return sa.create_engine(parsed, pool_pre_ping=True, isolation_level="READ COMMITTED")
-    except (ArgumentError, NoSuchModuleError, ImportError) as error:
+    except (ArgumentError, NoSuchModuleError, ImportError, ValueError) as error:
         raise LedgerError(
             "BANANA_LEDGER_URL cannot be used; write sqlite:///path/to/ledger.sqlite or "
             "postgresql+psycopg://user@host/database"

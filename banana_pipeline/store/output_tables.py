@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from banana_pipeline.core.requests import GenerationRequest, ReferenceImage, usd
 from banana_pipeline.core.rows import PROMPT_COLUMNS, Row
-from banana_pipeline.store.column_types import python_values
+from banana_pipeline.store.column_types import converted, portable_type, python_values
 from banana_pipeline.store.schemas import (
     GENERATIONS,
     IMAGES,
@@ -170,10 +170,11 @@ def _extras(contents: ShardRows, positions: Sequence[int]) -> pa.Table:
     names = output_names(contents.extra_columns)
     taken = _take(contents.slice.select(list(names)), positions)
     fields = [
-        described(names[field.name], field.type, f"Column {field.name!r} of the prompt table.")
+        described(names[field.name], portable_type(field.type), f"Column {field.name!r} of the prompt table.")
         for field in taken.schema
     ]
-    return pa.table(taken.columns, schema=pa.schema(fields))
+    columns = [converted(column, field.type) for column, field in zip(taken.columns, fields, strict=True)]
+    return pa.table(columns, schema=pa.schema(fields))
 
 
 def _take(rows: pa.Table, positions: Sequence[int]) -> pa.Table:

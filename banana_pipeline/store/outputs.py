@@ -9,7 +9,8 @@ their columns (``schemas``) and what is in them (``output_tables``).
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from urllib.parse import unquote
 
@@ -21,7 +22,7 @@ from upath import UPath
 
 from banana_pipeline.core.failures import TableError
 from banana_pipeline.core.shards import Shard, safe_name
-from banana_pipeline.store.files import as_location, is_local, write_bytes
+from banana_pipeline.store.files import as_location, is_local, remove_file, write_bytes
 from banana_pipeline.store.row_groups import open_parquet
 from banana_pipeline.store.schemas import contract_schema
 
@@ -122,13 +123,12 @@ class Warehouse:
         return _data_version(schema, self.path(asset, shard).read_bytes())
 
     def remove(self, asset: str, shard: Shard) -> bool:
-        """Take away a shard whose rows no longer exist; False if there was none."""
-        path = self.path(asset, shard)
-        try:
-            path.unlink()
-        except FileNotFoundError:
-            return False
-        return True
+        """Take away a shard whose rows no longer exist; False if there was none.
+
+        Raises:
+            SettingsError: the file cannot be removed.
+        """
+        return remove_file(self.path(asset, shard))
 
     def shards(self, asset: str) -> list[Shard]:
         """Every shard written so far, sorted by table and index."""
@@ -157,10 +157,12 @@ class Warehouse:
     def _folder(self, asset: str) -> UPath:
         return self.root / "warehouse" / asset
 
-    def _open(self, asset: str, shard: Shard) -> pq.ParquetFile:
+    @contextmanager
+    def _open(self, asset: str, shard: Shard) -> Iterator[pq.ParquetFile]:
         path = self.path(asset, shard)
         try:
-            return open_parquet(path)
+            with open_parquet(path) as file:
+                yield file
         except FileNotFoundError as error:
             raise TableError(
                 f"There is no output {asset!r} for {shard.key} yet; materialize {asset!r} for it first."

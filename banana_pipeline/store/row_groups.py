@@ -17,7 +17,7 @@ from banana_pipeline.core.rows import KNOWN_COLUMNS
 from banana_pipeline.store.column_types import converted
 from banana_pipeline.store.files import is_local, local_path
 
-BATCH_ROWS = 8_192
+BATCH_ROWS = 2_048
 _BUFFER_BYTES = 1 << 20
 
 
@@ -38,7 +38,8 @@ class RowGroup:
 def open_parquet(part: UPath) -> pq.ParquetFile:
     """The footer of a Parquet file; column data is streamed when it is read, not loaded as a whole."""
     source = str(local_path(part)) if is_local(part) else part.open("rb")
-    return pq.ParquetFile(source, buffer_size=_BUFFER_BYTES)
+    # Without both settings pyarrow holds a whole row group in memory, which may be the whole table.
+    return pq.ParquetFile(source, buffer_size=_BUFFER_BYTES, pre_buffer=False)
 
 
 class RowReader:

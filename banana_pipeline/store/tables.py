@@ -1,7 +1,7 @@
 """Finding prompt tables, and opening them with every objection in words before a single row is read.
 
-Lives here: names, parts, footers, the checks of columns, a table's version. Does not live here: reading rows
-(``prompt_table``, ``row_groups``), turning them into requests (``shard_rows``), writing outputs (``outputs``).
+Lives here: names, parts, footers, a table's version. Does not live here: the checks of columns (``table_columns``),
+reading rows (``prompt_table``, ``row_groups``), turning them into requests (``shard_rows``).
 """
 
 import hashlib
@@ -13,12 +13,12 @@ import pyarrow as pa
 from upath import UPath
 
 from banana_pipeline.core.failures import TableError
-from banana_pipeline.core.rows import KNOWN_COLUMNS, PROMPT_COLUMNS, misspelt_columns
+from banana_pipeline.core.rows import KNOWN_COLUMNS
 from banana_pipeline.core.shards import safe_name
-from banana_pipeline.store.column_types import comparable_type, normal_type, type_problem
 from banana_pipeline.store.files import as_location
 from banana_pipeline.store.prompt_table import PromptTable
 from banana_pipeline.store.row_groups import RowGroup, open_parquet
+from banana_pipeline.store.table_columns import common_schema
 
 SUFFIXES = (".parquet", ".parq", ".pq")
 _LONGEST_SAFE_NAME = 240  # "table=<name>" is one folder, and 255 bytes is what disks allow
@@ -30,14 +30,21 @@ def find_tables(prompts_dir: Path | UPath) -> dict[str, UPath]:
 
     A table is a Parquet file, or a folder of Parquet parts (also one named ``x.parquet``, as Spark makes them). Names
     that start with ``.`` or ``_`` are left out. Two tables of one name appear once, and `open_table` explains it.
+
+    Raises:
+        TableError: the folder cannot be read.
     """
     folder = UPath(prompts_dir)
-    if not folder.is_dir():
-        return {}
+    try:
+        paths = sorted(_visible(folder), key=lambda it: it.name) if folder.is_dir() else []
+    except OSError as error:
+        raise TableError(
+            f"The prompts folder {_shown(folder)} cannot be read ({error.strerror or error}); "
+            "allow reading it, or set BANANA_PROMPTS_DIR to another folder."
+        ) from error
     found: dict[str, UPath] = {}
-    for path in sorted(_visible(folder), key=lambda it: it.name):
-        if _is_table(path):
-            found.setdefault(table_name(path), path)
+    for path in filter(_is_table, paths):
+        found.setdefault(table_name(path), path)
     return dict(sorted(found.items()))
 
 
@@ -66,7 +73,7 @@ def open_table(path: Path | UPath, name: str | None = None) -> PromptTable:
         schemas.append(_read_footer(part, index, groups, name))
     if not groups:
         raise TableError(f"Table {name!r} has no rows; write at least one row to {_shown(path)}.")
-    schema = _common_schema(name, parts, schemas)
+    schema = common_schema(name, parts, schemas)
     return PromptTable(
         name=name,
         path=path,
@@ -116,7 +123,10 @@ def _has_suffix(path: UPath) -> bool:
 def _is_table(path: UPath) -> bool:
     if _has_suffix(path):
         return True
-    return path.is_dir() and any(_has_suffix(part) or _is_partition(part) for part in _visible(path))
+    try:
+        return path.is_dir() and any(_has_suffix(part) or _is_partition(part) for part in _visible(path))
+    except OSError:
+        return True  # nobody knows; opening it will say what is wrong
 
 
 def _is_partition(path: UPath) -> bool:
@@ -137,6 +147,13 @@ def _check_name(path: UPath, name: str) -> None:
 
 
 def _parts(path: UPath, name: str) -> tuple[UPath, ...]:
+    try:
+        return _listed_parts(path, name)
+    except OSError as error:
+        raise TableError(_unreadable(path, name, error)) from error
+
+
+def _listed_parts(path: UPath, name: str) -> tuple[UPath, ...]:
     if not path.is_dir():
         if path.exists():
             return (path,)
@@ -185,51 +202,6 @@ def _unreadable(part: UPath, name: str, error: Exception) -> str:
         f"Table {name!r} cannot be read: {_shown(part)} is not a complete Parquet file. "
         "If it is still being written, wait until it is; else write it again."
     )
-
-
-def _common_schema(name: str, parts: tuple[UPath, ...], schemas: list[pa.Schema]) -> pa.Schema:
-    for part, schema in zip(parts, schemas, strict=True):
-        if problems := _column_problems(schema):
-            where = f" ({part.name})" if len(parts) > 1 else ""
-            raise TableError(f"Table {name!r}{where} cannot be used: {'; '.join(problems)}.")
-    common: dict[str, pa.DataType] = {}
-    for part, schema in zip(parts, schemas, strict=True):
-        for column, stored in zip(schema.names, schema.types, strict=True):
-            kind = comparable_type(column, stored)
-            common[column] = _common_type(name, column, common.get(column, kind), kind, part)
-    return pa.schema([(column, normal_type(column, kind)) for column, kind in common.items()])
-
-
-def _common_type(name: str, column: str, one: pa.DataType, other: pa.DataType, part: UPath) -> pa.DataType:
-    if one.equals(other):
-        return one
-    schemas = [pa.schema([(column, one)]), pa.schema([(column, other)])]
-    try:
-        return pa.unify_schemas(schemas, promote_options="permissive").field(0).type
-    except pa.ArrowException as error:
-        raise TableError(
-            f"Table {name!r} cannot be used: column {column!r} is {one} in its first parts, but {other} "
-            f"in {part.name}; write all parts with the same type."
-        ) from error
-
-
-def _column_problems(schema: pa.Schema) -> list[str]:
-    names = schema.names
-    twice = sorted({column for column in names if names.count(column) > 1})
-    problems = [f"it has more than one column named {column!r}; rename all but one" for column in twice]
-    misspelt = misspelt_columns(names)
-    problems += [f"column {column!r} should probably be named {likely!r}" for column, likely in misspelt.items()]
-    if not any(column in names for column in PROMPT_COLUMNS) and not set(misspelt.values()) & set(PROMPT_COLUMNS):
-        problems.append(f"it has no column 'prompt' (or 'prompt_template'), only {_some(names)}")
-    if not twice:
-        known = [column for column in names if column in KNOWN_COLUMNS]
-        problems += [found for it in known if (found := type_problem(it, schema.field(it).type))]
-    return problems
-
-
-def _some(names: list[str]) -> str:
-    shown = ", ".join(repr(column) for column in names[:8]) or "no columns at all"
-    return shown if len(names) <= 8 else f"{shown} and {len(names) - 8} more"
 
 
 def _shown(path: UPath) -> str:
