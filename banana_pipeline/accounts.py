@@ -22,7 +22,7 @@ _STOP_SENTENCES = {
     Refusal.KEY_CAP: "The key has used up its own limit ({said}); wait until it resets or raise it, then run again",
     Refusal.DISABLED: "KIE has switched this feature off ({said}); run again when it is back",
     Refusal.MAINTENANCE: "KIE is in maintenance ({said}); run again later",
-    Refusal.NOT_SENT: "KIE cannot be reached ({said}); check the network and KIE_BASE_URL, then run again",
+    Refusal.NOT_SENT: "KIE at {said}; check the network and KIE_BASE_URL, then run again",
 }
 
 

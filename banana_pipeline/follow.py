@@ -175,7 +175,9 @@ def _judge_final(attempt: Attempt, record: TaskRecord, watch: _Watch, now: datet
             at=now,
         )
     watch.empty += 1
-    if watch.empty <= EMPTY_RESULT_POLLS:
+    # An overdue task is looked at once a run: there the time since its end stands for the number of looks.
+    is_long_over = record.completed_at is not None and (now - record.completed_at).total_seconds() > VISIBILITY_GRACE_S
+    if watch.empty <= EMPTY_RESULT_POLLS and not (attempt.state is AttemptState.OVERDUE and is_long_over):
         return attempt
     return _failed(attempt, now, fail_code=NO_RESULT, fail_msg="success without a result", record=record)
 

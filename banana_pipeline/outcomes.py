@@ -11,7 +11,7 @@ from importlib.metadata import version
 import pyarrow as pa
 
 from banana_pipeline.core.decisions import RowOutcome, row_outcome
-from banana_pipeline.generate import ShardDone
+from banana_pipeline.work import ShardDone
 
 CODE_VERSION = version("banana-pipeline")
 

@@ -61,10 +61,10 @@ def service_of(base_url: str) -> str:
     """
     try:
         parts = urlsplit(base_url)
-        host, _ = parts.hostname, parts.port
+        host = parts.hostname if parts.scheme in {"http", "https"} and (parts.port or 1) > 0 else None
     except ValueError:
         host = None
-    if host is None or parts.scheme not in {"http", "https"}:
+    if host is None:
         raise SettingsError(f"KIE_BASE_URL is {base_url!r}; set it to an address such as {KIE_BASE_URL}")
     return host
 

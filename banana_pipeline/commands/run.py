@@ -23,8 +23,10 @@ from banana_pipeline.definitions import build_defs
 from banana_pipeline.defs.automation import JOB_NAME
 from banana_pipeline.defs.partitions import contiguous_ranges, range_tags, register_shards
 from banana_pipeline.defs.resources import FilesResource
+from banana_pipeline.kie.client import check_key
 from banana_pipeline.progress import Progress
 from banana_pipeline.settings import Settings
+from banana_pipeline.store.group_commit import LedgerWriter
 from banana_pipeline.store.outputs import Warehouse
 from banana_pipeline.store.schemas import GENERATIONS, IMAGES, REJECTED
 
@@ -94,7 +96,8 @@ def dagster_home(settings: Settings) -> Path:
             config.write_text(_INSTANCE_SETTINGS)
     except OSError as error:
         raise SettingsError(
-            f"The folder {home} cannot be written ({error.strerror or error}); set BANANA_DATA_DIR to a folder that can."
+            f"The folder {home} cannot be written ({error.strerror or error}); "
+            "set BANANA_DATA_DIR to a folder that can."
         ) from error
     return home
 
@@ -119,6 +122,7 @@ def run_tables(
         shard_rows=settings.shard_rows,
         extra_tables=outside,
     )
+    LedgerWriter(settings.ledger_url).close()  # a ledger that cannot be used is told before anything is started
     errors: list[str] = []
     is_stopped = False
     with open_instance(settings) as instance:
@@ -197,13 +201,15 @@ def summarize(warehouse: Warehouse, name: str, shards: Sequence[Shard]) -> Table
         name=name,
         rows_by_status=counts,
         rows_rejected=0 if rejected is None else rejected.num_rows,
-        credits=0.0 if generations is None else float(pc.sum(generations["credits"]).as_py() or 0.0),
+        credits=0.0
+        if generations is None
+        else float(sum(amount or 0.0 for amount in generations["credits"].to_pylist())),
         images=0 if images is None else images.filter(images["archive_error"].is_null()).num_rows,
         rejected=_tuples(rejected),
         not_succeeded=_tuples(
             None
             if generations is None
-            else generations.filter(pc.not_equal(generations["status"], "succeeded")).drop_columns(["credits"])
+            else generations.filter(pc.field("status") != "succeeded").drop_columns(["credits"])
         ),
         not_archived=_tuples(None if images is None else images.filter(images["archive_error"].is_valid())),
     )
@@ -219,8 +225,10 @@ def _tuples(table: pa.Table | None) -> list[Any]:
 
 
 def require_key(settings: Settings) -> None:
-    """Raises SettingsError if there is no key to pay with."""
+    """Raises SettingsError if there is no key to pay with, or one that cannot be sent."""
     if not settings.api_keys:
         raise SettingsError(
             "KIE_API_KEY is not set; set it to your key from kie.ai, or try 'banana demo', which needs none."
         )
+    for key in settings.api_keys:
+        check_key(key)

@@ -18,7 +18,7 @@ from banana_pipeline.settings import Settings
 
 _SAID_CHARACTERS = 160
 _MOST_ROWS = 4
-_WITHOUT_REASON = {RowStatus.PENDING: "paid and still being made; run again to collect it"}
+_WITHOUT_REASON = {str(RowStatus.PENDING): "paid and still being made; run again to collect it"}
 
 
 def print_summary(out: Console, settings: Settings, summary: RunSummary, progress: Progress, elapsed_s: float) -> None:
@@ -41,7 +41,7 @@ def print_summary(out: Console, settings: Settings, summary: RunSummary, progres
         _print_problems(out, table)
     for sentence in [*progress.notices, *summary.errors]:
         out.print(Text(sentence, style="bold"))
-    out.print(_spent(progress, elapsed_s))
+    out.print(_spent(summary, progress, elapsed_s))
     out.print(Text(f"Images: {settings.data_dir / 'images'}"))
     out.print(Text(f"Tables: {settings.data_dir / 'warehouse'} (Parquet, one folder per asset)"))
 
@@ -62,7 +62,9 @@ def _grouped(table: TableSummary) -> list[str]:
         groups.setdefault((status, told[:_SAID_CHARACTERS]), []).append(_row(number, name))
     lines = []
     for (status, reason), rows in sorted(groups.items(), key=lambda item: -len(item[1])):
-        shown = ", ".join(rows[:_MOST_ROWS]) + (f" and {len(rows) - _MOST_ROWS:,} more" if len(rows) > _MOST_ROWS else "")
+        shown = ", ".join(rows[:_MOST_ROWS]) + (
+            f" and {len(rows) - _MOST_ROWS:,} more" if len(rows) > _MOST_ROWS else ""
+        )
         lines.append(f"{status.replace('_', ' ')}: {reason} ({shown})")
     return lines
 
@@ -71,10 +73,12 @@ def _row(number: int, name: str | None) -> str:
     return f"row {number} ({name})" if name else f"row {number}"
 
 
-def _spent(progress: Progress, elapsed_s: float) -> str:
+def _spent(summary: RunSummary, progress: Progress, elapsed_s: float) -> str:
+    unsent = sum(table.rows_by_status.get(RowStatus.NOT_SUBMITTED, 0) for table in summary.tables)
+    if progress.bought == 0 and (unsent or summary.errors):
+        return f"Bought nothing. {elapsed_s:.0f} s."
     if progress.bought == 0:
         return f"Bought nothing: everything that could be bought is already paid for. {elapsed_s:.0f} s."
-    return (
-        f"Bought {progress.bought:,} tasks for {progress.spent_credits:g} credits "
-        f"(${usd(progress.spent_credits):.2f}) in {elapsed_s:.0f} s."
-    )
+    tasks = "1 task" if progress.bought == 1 else f"{progress.bought:,} tasks"
+    money = f"{progress.spent_credits:g} credits (${usd(progress.spent_credits):.2f})"
+    return f"Bought {tasks} for {money} in {elapsed_s:.0f} s."

@@ -53,6 +53,8 @@ def choose_table(settings: Settings, text: str) -> ChosenTable:
 
 
 def _existing_path(text: str) -> UPath | None:
+    if not text.strip():
+        return None
     if "://" in text:
         path = UPath(text)
         return path if path.exists() else None

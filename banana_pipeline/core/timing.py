@@ -50,8 +50,8 @@ def next_poll_s(*, age_s: float, latencies_s: Sequence[float]) -> float:
     Polls stand at the ages where the square root of the share of tasks that still run has fallen by 1/13 each: close
     together where many tasks end. For a given number of polls hardly anything waits less, and that number is below 5
     on average whatever the latencies are (the sum of the shares at each step, 13/3 + 1/2). Past the longest known
-    latency a twelfth of the age, 30 s at the most. Without known latencies KIE's advice: 2.5 s for 30 s, then a twelfth of the age,
-    which is 5 to 10 s up to two minutes.
+    latency a twelfth of the age, 30 s at the most. Without known latencies KIE's advice: 2.5 s for 30 s, then a
+    twelfth of the age, which is 5 to 10 s up to two minutes.
     """
     if len(latencies_s) < _LEAST_KNOWN:
         return min(_LONGEST_POLL_S, max(2.5, age_s / 12))

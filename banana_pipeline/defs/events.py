@@ -7,13 +7,35 @@ Why not leave it to Dagster: for a run over many partitions it reports all of th
 one data version for all. So the step's own report is switched off (`quiet_output`) and each shard is reported here.
 """
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import dagster as dg
 from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION
 
+from banana_pipeline.core.failures import UserError
+
 CODE_VERSION = "1"
+
+
+@contextlib.contextmanager
+def told_in_words() -> Iterator[None]:
+    """A user's mistake ends the step with its sentence and without retries; any other error passes through."""
+    try:
+        yield
+    except UserError as error:
+        raise dg.Failure(str(error), allow_retries=False) from error
+    except BaseExceptionGroup as group:
+        mistake = group.subgroup(UserError)
+        if mistake is None:
+            raise
+        raise dg.Failure(str(_first(mistake)), allow_retries=False) from group
+
+
+def _first(group: BaseExceptionGroup) -> BaseException:
+    first = group.exceptions[0]
+    return _first(first) if isinstance(first, BaseExceptionGroup) else first
 
 
 def report_shard(

@@ -11,14 +11,14 @@ import dagster as dg
 import pyarrow as pa
 from pydantic import Field
 
-from banana_pipeline.core.failures import ReadFailed, UserError
+from banana_pipeline.core.failures import ReadFailed
 from banana_pipeline.core.requests import ReferenceImage
 from banana_pipeline.core.shards import parse_key
-from banana_pipeline.defs.events import CODE_VERSION, quiet_output, report_shard
+from banana_pipeline.defs.events import CODE_VERSION, quiet_output, report_shard, told_in_words
 from banana_pipeline.defs.metadata import schema_metadata, status_metadata
 from banana_pipeline.defs.partitions import prompt_shards
 from banana_pipeline.defs.resources import FilesResource, KieResource, LedgerResource
-from banana_pipeline.generate import Generation, Rules, ShardDone, ShardWork, Wanted
+from banana_pipeline.generate import Generation
 from banana_pipeline.outcomes import outcome_records
 from banana_pipeline.progress import Progress
 from banana_pipeline.stopping import stop_on_signals
@@ -26,6 +26,7 @@ from banana_pipeline.store.output_tables import generations_table, requests_of
 from banana_pipeline.store.references import reference_bytes
 from banana_pipeline.store.schemas import GENERATIONS, PROMPTS
 from banana_pipeline.uploads import Uploader
+from banana_pipeline.work import Rules, ShardDone, ShardWork, Wanted
 
 
 class GenerationsConfig(dg.Config):
@@ -66,10 +67,8 @@ def buy_generations(
     progress: dg.ResourceParam[Progress],
 ) -> Iterator[dg.Output[None]]:
     writing = _ShardWriter(context=context, files=files)
-    try:
+    with told_in_words():
         is_stopped = anyio.run(_buy, context, config, ledger, kie, progress, writing)
-    except* UserError as errors:
-        raise dg.Failure(str(_first(errors)), allow_retries=False) from errors
     for sentence in progress.notices:
         context.log.warning(sentence)
     context.log.info(progress.line())
@@ -155,8 +154,3 @@ class _ShardWriter:
         if path is None:
             raise ReadFailed(f"{image.source}: the table {prompt_table!r} is no longer there")
         return reference_bytes(image, self._files.reference_folders(path))
-
-
-def _first(errors: BaseExceptionGroup) -> BaseException:
-    first = errors.exceptions[0]
-    return _first(first) if isinstance(first, BaseExceptionGroup) else first

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from banana_pipeline.archive import Archived, Archiver, Result
 from banana_pipeline.core.shards import parse_key
-from banana_pipeline.defs.events import CODE_VERSION, quiet_output, report_shard
+from banana_pipeline.defs.events import CODE_VERSION, quiet_output, report_shard, told_in_words
 from banana_pipeline.defs.metadata import preview_md, schema_metadata, thumbnails_md
 from banana_pipeline.defs.partitions import prompt_shards
 from banana_pipeline.defs.resources import FilesResource, KieResource
@@ -50,7 +50,8 @@ def archive_images(
             continue
         generations = files.warehouse.read(GENERATIONS, shard)
         results, positions = _results(generations)
-        archived = anyio.run(_fetch, kie, files, progress, results)
+        with told_in_words():
+            archived = anyio.run(_fetch, kie, files, progress, results)
         table = images_table(generations, [_record(one) for one in archived], positions=positions)
         provenance = {**files.warehouse.provenance(GENERATIONS, shard), "run_id": context.run_id}
         written = files.warehouse.write(IMAGES, shard, table, provenance)

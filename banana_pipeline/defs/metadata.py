@@ -52,7 +52,7 @@ def _cell(value: object) -> str:
 def status_metadata(generations: pa.Table) -> dict[str, Any]:
     """Counts per status, money, and a table of what did not succeed."""
     statuses = generations["status"].to_pylist()
-    credits_sum = float(pc.sum(generations["credits"]).as_py() or 0.0)
+    credits_sum = float(sum(amount or 0.0 for amount in generations["credits"].to_pylist()))
     metadata: dict[str, Any] = {
         "dagster/partition_row_count": generations.num_rows,
         **{f"rows_{name}": count for name, count in counted(statuses)},
@@ -61,7 +61,7 @@ def status_metadata(generations: pa.Table) -> dict[str, Any]:
     }
     if statuses:
         metadata["success_rate"] = statuses.count("succeeded") / len(statuses)
-    unwell = generations.filter(pc.not_equal(generations["status"], "succeeded"))
+    unwell = generations.filter(pc.field("status") != "succeeded")
     if unwell.num_rows:
         metadata["not_succeeded"] = preview_md(unwell, ["row_number", "id", "prompt", "status", "status_reason"])
     return metadata

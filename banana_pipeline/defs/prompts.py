@@ -3,24 +3,25 @@
 Lives here: wiring. Does not live here: reading tables (``store``) and judging rows (``core.rows``).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from itertools import groupby
 
 import dagster as dg
 from pydantic import Field
 
 from banana_pipeline.core.failures import TableError
 from banana_pipeline.core.shards import Shard, parse_key
-from banana_pipeline.defs.events import CODE_VERSION, quiet_output, report_shard
+from banana_pipeline.defs.events import CODE_VERSION, quiet_output, report_shard, told_in_words
 from banana_pipeline.defs.metadata import preview_md, schema_metadata
 from banana_pipeline.defs.partitions import prompt_shards, register_shards
 from banana_pipeline.defs.resources import FilesResource, LedgerResource
 from banana_pipeline.store import ledger as ledger_
+from banana_pipeline.store.group_commit import LedgerWriter
 from banana_pipeline.store.output_tables import prompts_table, rejected_table
-from banana_pipeline.store.prompt_table import PromptTable
 from banana_pipeline.store.references import ReferenceResolver
 from banana_pipeline.store.schemas import PROMPTS, REJECTED
-from banana_pipeline.store.shard_rows import ShardRows, read_shard
+from banana_pipeline.store.shard_rows import ShardRows, read_shards
 from banana_pipeline.store.tables import content_version
 
 
@@ -87,48 +88,49 @@ class PromptsConfig(dg.Config):
 def read_prompts(
     context: dg.AssetExecutionContext, config: PromptsConfig, files: FilesResource, ledger: LedgerResource
 ) -> Iterator[dg.Output[None]]:
-    reader = _TableReader(files)
     problems: dict[str, str] = {}
-    with ledger.open() as writer:
-        for key in context.partition_keys:
-            shard = parse_key(key)
+    with told_in_words(), ledger.open() as writer:
+        for name, shards in _by_table(context.partition_keys):
+            labels = [_label(writer, shard, config.regenerate) for shard in shards]
             try:
-                if config.regenerate:
-                    writer.call(ledger_.regenerate, key, config.regenerate, datetime.now(UTC))
-                label = writer.call(ledger_.regeneration_of, key)
-                rows, version = reader.read(shard, label)
+                for shard, rows, version in _read_table(files, name, shards, labels):
+                    _write(context, files, shard, rows, version)
             except TableError as error:
-                problems[shard.table] = str(error)
+                problems[name] = str(error)
                 context.log.error(str(error))
-                continue
-            _write(context, files, shard, rows, version)
-    if problems and len(problems) == len({parse_key(key).table for key in context.partition_keys}):
+    if problems and len(problems) == len(_by_table(context.partition_keys)):
         raise dg.Failure(" ".join(problems.values()), allow_retries=False)
     yield quiet_output(PROMPTS)
     yield quiet_output(REJECTED)
 
 
-class _TableReader:
-    """Opens each table of a run once."""
+def _by_table(keys: Iterable[str]) -> list[tuple[str, list[Shard]]]:
+    """Shards in row order, table by table."""
+    shards = sorted(parse_key(key) for key in keys)
+    return [(name, list(group)) for name, group in groupby(shards, key=lambda shard: shard.table)]
 
-    def __init__(self, files: FilesResource) -> None:
-        self._files = files
-        self._open: dict[str, tuple[PromptTable, str, dict[str, int], ReferenceResolver]] = {}
 
-    def read(self, shard: Shard, regenerate: str) -> tuple[ShardRows, str]:
-        if shard.table not in self._open:
-            table = self._files.open_table(shard.table)
-            resolver = ReferenceResolver(self._files.reference_folders(table.path))
-            self._open[shard.table] = (table, content_version(table), table.duplicate_ids(), resolver)
-        table, version, duplicate_ids, resolver = self._open[shard.table]
-        rows = read_shard(
-            table,
-            shard.rows(self._files.shard_rows),
-            resolve_image=resolver,
-            duplicate_ids=duplicate_ids,
-            regenerate=regenerate,
-        )
-        return rows, version
+def _label(writer: LedgerWriter, shard: Shard, regenerate: str) -> str:
+    """Under which label the shard's requests are bought: the one just given, or the last one ever given."""
+    if regenerate:
+        writer.call(ledger_.regenerate, shard.key, regenerate, datetime.now(UTC))
+        return regenerate
+    return writer.call(ledger_.regeneration_of, shard.key)
+
+
+def _read_table(
+    files: FilesResource, name: str, shards: Sequence[Shard], labels: Sequence[str]
+) -> Iterator[tuple[Shard, ShardRows, str]]:
+    """Check all rows of some shards in one pass over their table; also the table's version."""
+    table = files.open_table(name)
+    version, duplicate_ids = content_version(table), table.duplicate_ids()
+    resolver = ReferenceResolver(files.reference_folders(table.path))
+    for label, group in groupby(zip(shards, labels, strict=True), key=lambda pair: pair[1]):
+        own = [shard for shard, _ in group]
+        slices = [shard.rows(files.shard_rows) for shard in own]
+        contents = read_shards(table, slices, resolve_image=resolver, duplicate_ids=duplicate_ids, regenerate=label)
+        for shard, rows in zip(own, contents, strict=True):
+            yield shard, rows, version
 
 
 def _write(

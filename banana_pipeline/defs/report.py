@@ -3,6 +3,8 @@
 Lives here: wiring. Does not live here: the sums (``banana_pipeline.report``).
 """
 
+from typing import Any
+
 import dagster as dg
 import pyarrow as pa
 
@@ -24,7 +26,7 @@ from banana_pipeline.store.schemas import GENERATIONS, IMAGES
     code_version=CODE_VERSION,
     kinds={"parquet"},
 )
-def generation_report(context: dg.AssetExecutionContext, files: FilesResource) -> dg.MaterializeResult[None]:
+def generation_report(context: dg.AssetExecutionContext, files: FilesResource) -> dg.MaterializeResult[Any]:
     generations = files.warehouse.dataset(GENERATIONS).to_table(columns=report.COLUMNS)
     per_table = pa.Table.from_pandas(report.totals(generations), preserve_index=False)
     reasons = pa.Table.from_pandas(report.failures(generations), preserve_index=False)

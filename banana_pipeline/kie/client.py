@@ -1,7 +1,7 @@
 """KieClient: one method per endpoint.
 
-Lives here: sockets, headers, which httpx error means what. Does not live here: JSON (``kie.wire``), pace (``kie.pace``),
-what to do next (``generate``).
+Lives here: sockets, headers, which httpx error means what. Does not live here: JSON (``kie.wire``), pace
+(``kie.pace``), what to do next (``generate``).
 
 createTask is sent once, whatever happens: it is not idempotent and each accepted POST is a new paid task. Everything
 else is free and is retried by the one named policy below. The key goes to KIE's two hosts and to no other.
@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import dataclasses
 import json
 from collections.abc import AsyncIterator, Iterator, Mapping
 from importlib.metadata import version
 
+import anyio
 import httpx
 import stamina
 
@@ -44,13 +46,20 @@ from banana_pipeline.kie.wire import (
 
 USER_AGENT = f"banana-pipeline/{version('banana-pipeline')}"
 MAX_DOWNLOAD_BYTES = 128 * 1024 * 1024
+_SHORTEST_REAL_KEY = 12
 
-# The request certainly never left this machine: nothing was bought. Every other httpx error leaves the fate unknown.
-NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol, httpx.InvalidURL)
+# The request certainly never left this machine: nothing was bought. Every other error leaves the fate unknown, also
+# InvalidURL and UnsupportedProtocol: httpx raises them for the address of a redirect too, after the order has arrived.
+NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+_READ_ERRORS = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, httpx.CookieConflict, OSError)
 
 _POST_TIMEOUT = httpx.Timeout(POST_TIMEOUT_S, connect=10.0)
 _READ_TIMEOUT = httpx.Timeout(20.0, connect=10.0)
 _FILE_TIMEOUT = httpx.Timeout(60.0, connect=10.0)
+
+
+# Its log lines would repeat, in other words, what the caller tells in the end.
+stamina.instrumentation.set_on_retry_hooks([])
 
 
 def free_call_policy() -> stamina.AsyncRetryingCaller:
@@ -77,8 +86,8 @@ class KieClient:
     def __init__(self, *, api_key: str, base_url: str, upload_base_url: str, http: httpx.AsyncClient) -> None:
         self.base_url = _base(base_url, "KIE_BASE_URL")
         self.upload_base_url = _base(upload_base_url, "KIE_UPLOAD_BASE_URL")
+        self._headers = {"Authorization": f"Bearer {check_key(api_key)}"}
         self.account = account_name(api_key)
-        self._headers = {"Authorization": f"Bearer {_header_safe(api_key)}"}
         self._http = http
 
     def __repr__(self) -> str:
@@ -88,15 +97,16 @@ class KieClient:
         """POST createTask, once. Never raises for anything the network or KIE does: the outcome is the answer."""
         content = json.dumps(body, ensure_ascii=False).encode("utf-8")
         headers = {**self._headers, "Content-Type": "application/json"}
+        url = f"{self.base_url}/api/v1/jobs/createTask"
         try:
-            response = await self._http.post(
-                f"{self.base_url}/api/v1/jobs/createTask", content=content, headers=headers, timeout=_POST_TIMEOUT
-            )
+            # httpx counts each read anew; a claim runs out, so the whole exchange must end before it.
+            with anyio.fail_after(POST_TIMEOUT_S):
+                response = await self._http.post(url, content=content, headers=headers, timeout=_POST_TIMEOUT)
+            return read_created(self._answer(response))
         except NEVER_SENT as error:
-            return Refused(why=Refusal.NOT_SENT, code=None, msg=f"{self.base_url} cannot be reached: {_why(error)}")
-        except (httpx.HTTPError, httpx.StreamError) as error:
+            return Refused(why=Refusal.NOT_SENT, code=None, msg=f"{self.base_url} cannot be reached ({_why(error)})")
+        except Exception as error:  # also what nobody has thought of: the order may have arrived
             return Ambiguous(reason=f"no answer to the order: {_why(error)}")
-        return read_created(_answer(response))
 
     async def fetch_task(self, task_id: str) -> Fetched:
         """GET recordInfo, once: polling again is the caller's rhythm. Nothing raises: errors are meanings too."""
@@ -181,10 +191,18 @@ class KieClient:
         content.setdefault("timeout", _READ_TIMEOUT)
         with _read_errors(url):
             response = await self._http.request(method, url, headers=self._headers, **content)  # pyright: ignore[reportArgumentType]
-        answer = _answer(response)
+        answer = self._answer(response)
         if answer.code in {401, 403}:
             raise KeyRefused(f"KIE does not accept the key of account {self.account}: {_said(answer)}")
         return answer
+
+    def _answer(self, response: httpx.Response) -> Answer:
+        answer = read_answer(response.status_code, response.content, response.headers.get("Retry-After"))
+        key = self._headers["Authorization"].removeprefix("Bearer ")
+        if len(key) < _SHORTEST_REAL_KEY or key not in answer.msg:
+            return answer
+        # A service that quotes the key in a complaint must not bring it into a log or a table.
+        return dataclasses.replace(answer, msg=answer.msg.replace(key, "[key]"))
 
 
 async def download(http: httpx.AsyncClient, url: str) -> bytes:
@@ -210,19 +228,15 @@ def _read_errors(url: str) -> Iterator[None]:
     """Every error httpx can raise becomes ReadFailed, naming the host but not the query."""
     try:
         yield
-    except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
+    except _READ_ERRORS as error:
         host = url.split("//", 1)[-1].split("/", 1)[0]
         kind = Unreachable if isinstance(error, NEVER_SENT) else ReadFailed
-        raise kind(f"{host} cannot be reached: {_why(error)}") from error
-
-
-def _answer(response: httpx.Response) -> Answer:
-    return read_answer(response.status_code, response.content, response.headers.get("Retry-After"))
+        raise kind(f"{host} cannot be reached ({_why(error)})") from error
 
 
 def _why(error: Exception) -> str:
     text = str(error).strip()
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+    return f"{type(error).__name__}, {text}" if text else type(error).__name__
 
 
 def _said(answer: Answer) -> str:
@@ -240,7 +254,12 @@ def _base(url: str, setting: str) -> str:
     return url.rstrip("/")
 
 
-def _header_safe(api_key: str) -> str:
+def check_key(api_key: str) -> str:
+    """The key, if it can stand in a header.
+
+    Raises:
+        SettingsError: it cannot; the text does not repeat it.
+    """
     if not api_key or not api_key.isascii() or any(c.isspace() or not c.isprintable() for c in api_key):
         raise SettingsError("KIE_API_KEY has blanks or unusual characters; copy the key again from kie.ai")
     return api_key

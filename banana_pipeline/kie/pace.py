@@ -20,6 +20,7 @@ from pathlib import Path
 import anyio
 import anyio.to_thread
 from pyrate_limiter import Rate, RateItem, SQLiteBucket
+from pyrate_limiter.abstracts.algorithm import Decision
 
 from banana_pipeline.core.failures import SettingsError
 
@@ -42,7 +43,7 @@ class RateLimit:
         return self.count / self.window_s
 
     def for_queries(self) -> RateLimit:
-        """The limit for free queries: 10/s beside 20 creations per 10 s (protocol reference, section 3), in proportion."""
+        """The limit for free queries, in proportion: 10/s beside 20 creations per 10 s (the reference, section 3)."""
         return RateLimit(count=self.count * _QUERIES_PER_CREATION, window_s=self.window_s)
 
 
@@ -98,6 +99,7 @@ class Pace:
         with self._bucket.lock:
             now_ms = _now_ms()
             decision = self._bucket.put_decision(RateItem("call", now_ms, weight=weight))
+            assert isinstance(decision, Decision), "a SQLite bucket answers at once"
             if decision.allowed:
                 self._grants += 1
                 if self._grants % _LEAK_EVERY == 0:

@@ -14,9 +14,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeGuard
 
-from banana_pipeline.core.failures import CreateOutcome, FetchMeaning, create_meaning, fetch_meaning
+from banana_pipeline.core.failures import Ambiguous, CreateOutcome, FetchMeaning, create_meaning, fetch_meaning
 from banana_pipeline.core.requests import GenerationRequest
 
 _MAX_TASK_ID_CHARACTERS = 128
@@ -41,6 +41,8 @@ class Answer:
         msg: ``msg``, else ``message``, else the beginning of the body; at most 500 characters.
         data: ``data``, whatever its type.
         retry_after_s: ``Retry-After`` in seconds, if given.
+        is_kies_own: the code stood in the body. Otherwise a gateway on the way may have spoken, and it does not know
+            what became of an order or a task.
     """
 
     http_status: int
@@ -48,6 +50,7 @@ class Answer:
     msg: str
     data: Any = None
     retry_after_s: float | None = None
+    is_kies_own: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,34 +100,42 @@ def create_body(model: str, task_input_: Mapping[str, object], callback_url: str
 
 def read_answer(http_status: int, body: bytes, retry_after: str | None = None) -> Answer:
     """Read any answer, JSON envelope or not."""
-    retry_after_s = _number(retry_after)
     try:
         envelope = json.loads(body)
     except (ValueError, RecursionError):
-        # Without a readable envelope a 2xx proves nothing: the body was cut, or it is somebody else's page.
-        code = None if 200 <= http_status < 300 else http_status
-        return Answer(http_status=http_status, code=code, msg=_text_of(body), retry_after_s=retry_after_s)
-    if not isinstance(envelope, dict):
-        code = None if 200 <= http_status < 300 else http_status
-        return Answer(http_status=http_status, code=code, msg=_text_of(body), retry_after_s=retry_after_s)
-    code = _integer(envelope.get("code"))
-    msg = _text(envelope.get("msg")) or _text(envelope.get("message")) or ""
+        envelope = None
+    if isinstance(envelope, dict):
+        code = _integer(envelope.get("code"))
+        msg, data = _text(envelope.get("msg")) or _text(envelope.get("message")) or "", envelope.get("data")
+    else:
+        code, msg, data = None, _text_of(body), None
+    is_kies_own = code is not None
     if code is None and not 200 <= http_status < 300:
-        code = http_status
-    return Answer(http_status=http_status, code=code, msg=msg, data=envelope.get("data"), retry_after_s=retry_after_s)
-
-
-def read_created(answer: Answer) -> CreateOutcome:
-    """What an answer to createTask means."""
-    return create_meaning(
-        code=answer.code, msg=answer.msg, task_id=_task_id(answer.data), retry_after_s=answer.retry_after_s
+        code = http_status  # a 2xx proves nothing here: the body was cut, or it is somebody else's page
+    return Answer(
+        http_status=http_status,
+        code=code,
+        msg=msg,
+        data=data,
+        retry_after_s=_number(retry_after),
+        is_kies_own=is_kies_own,
     )
 
 
+def read_created(answer: Answer) -> CreateOutcome:
+    """What an answer to createTask means. A gateway's 5xx page proves nothing, whatever words stand on it."""
+    task_id = _task_id(answer.data)
+    if task_id is None and not answer.is_kies_own and answer.http_status >= 500:
+        return Ambiguous(reason=f"answer HTTP {answer.http_status}: {answer.msg or 'no text'}")
+    return create_meaning(code=answer.code, msg=answer.msg, task_id=task_id, retry_after_s=answer.retry_after_s)
+
+
 def read_fetched(answer: Answer, task_id: str) -> Fetched:
-    """What an answer to recordInfo means."""
+    """What an answer to recordInfo means. Only KIE itself, not a gateway's time-out page, can end a task."""
     record = _record(answer.data, task_id) if isinstance(answer.data, dict) and answer.data else None
     meaning = fetch_meaning(code=answer.code, has_record=record is not None)
+    if meaning is FetchMeaning.TASK_OVER and not answer.is_kies_own:
+        meaning = FetchMeaning.TRY_AGAIN
     return Fetched(meaning=meaning, msg=answer.msg, record=record if meaning is FetchMeaning.RECORD else None)
 
 
@@ -176,14 +187,19 @@ def _result_urls(value: object) -> tuple[str, ...]:
     urls = value.get("resultUrls") if isinstance(value, dict) else None
     if isinstance(urls, str):
         urls = [urls]
-    return tuple(url for url in urls if isinstance(url, str) and url) if isinstance(urls, list) else ()
+    return tuple(url for url in urls if _is_plain(url)) if isinstance(urls, list) else ()
 
 
 def _task_id(data: object) -> str | None:
     value = data.get("taskId") if isinstance(data, dict) else None
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
-    return value if isinstance(value, str) and 0 < len(value) <= _MAX_TASK_ID_CHARACTERS else None
+    return value if _is_plain(value) and len(value) <= _MAX_TASK_ID_CHARACTERS else None
+
+
+def _is_plain(value: object) -> TypeGuard[str]:
+    """Text of printable characters without blanks: an address or an id that every database and file can keep."""
+    return isinstance(value, str) and value != "" and value.isprintable() and " " not in value
 
 
 def _text_of(body: bytes) -> str:
@@ -191,8 +207,10 @@ def _text_of(body: bytes) -> str:
 
 
 def _text(value: object) -> str | None:
-    # NUL cannot be stored in Postgres, and says nothing.
-    return value.replace("\x00", "")[:_MAX_TEXT_CHARACTERS] if isinstance(value, str) else None
+    # NUL cannot be stored in Postgres and half a surrogate pair nowhere; neither says anything.
+    if not isinstance(value, str):
+        return None
+    return value[:_MAX_TEXT_CHARACTERS].replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
 
 
 def _code_text(value: object) -> str | None:

@@ -16,8 +16,8 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
-import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from banana_pipeline.core.failures import LedgerError
 from banana_pipeline.store.ledger_open import ledger_sentence, open_engine
@@ -103,7 +103,7 @@ class LedgerWriter:
             future.set_result(result)
 
     def _told(self, error: Exception) -> Exception:
-        if isinstance(error, DBAPIError | OSError | sa.exc.TimeoutError):
+        if isinstance(error, DBAPIError | OSError | PoolTimeoutError):
             told = LedgerError(ledger_sentence(self._url, error))
             told.__cause__ = error
             return told

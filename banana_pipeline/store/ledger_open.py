@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy import event
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from banana_pipeline.core.failures import LedgerError
@@ -68,13 +69,13 @@ def _sqlite_engine(url: sa.URL) -> sa.Engine:
             raise LedgerError(ledger_sentence(str(url), error)) from error
     engine = sa.create_engine(url, connect_args={"timeout": _LOCK_WAIT_S, "check_same_thread": False})
 
-    @sa.event.listens_for(engine, "connect")
+    @event.listens_for(engine, "connect")
     def _settings(connection, _record) -> None:
         connection.isolation_level = None  # the driver must not begin transactions by itself
         for pragma in ("journal_mode = WAL", "synchronous = FULL"):
             connection.execute(f"PRAGMA {pragma}")
 
-    @sa.event.listens_for(engine, "begin")
+    @event.listens_for(engine, "begin")
     def _begin(connection: sa.Connection) -> None:
         # A deferred transaction that reads first and writes later can fail half way; this one waits at the door.
         connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -1,0 +1,62 @@
+"""What a run is given and what it hands back: plain values between Dagster, the driver and the ledger.
+
+Lives here: the work of a shard, its outcome, the rules of a run. Does not live here: doing it (``generate``, ``buy``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from banana_pipeline.core.attempts import Attempt
+from banana_pipeline.core.requests import GenerationRequest
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Wanted:
+    """One request as a row asks for it."""
+
+    request: GenerationRequest
+    request_id: str
+    prompt_table: str
+    row_number: int
+    table_version: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShardWork:
+    """The requests of one shard, in row order; the same request may stand in several rows."""
+
+    key: str
+    wanted: Sequence[Wanted]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShardDone:
+    """Where the requests of a shard stand: attempts by request_id, and why a request was not sent."""
+
+    key: str
+    histories: Mapping[str, Sequence[Attempt]]
+    reasons: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rules:
+    """What a run may do.
+
+    Attributes:
+        service: host of the KIE service; purchases belong to it.
+        max_in_flight: orders and tasks under way per account, over all processes.
+        deadline_s: how long a task may take before it is overdue.
+        max_attempts: tasks bought for one request whose failures are passing.
+        max_credits: budget of this run; None: no limit.
+        is_waiting: False submits and does not wait for results.
+    """
+
+    service: str
+    run_id: str
+    max_in_flight: int
+    deadline_s: float
+    max_attempts: int
+    max_credits: float | None = None
+    is_waiting: bool = True
