@@ -5,6 +5,7 @@ rules (``generate``).
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import anyio
 import dagster as dg
@@ -13,17 +14,20 @@ from pydantic import Field
 
 from banana_pipeline.core.failures import ReadFailed
 from banana_pipeline.core.requests import ReferenceImage
-from banana_pipeline.core.shards import parse_key
+from banana_pipeline.core.shards import Shard, parse_key
 from banana_pipeline.defs.events import CODE_VERSION, quiet_output, report_shard, told_in_words
 from banana_pipeline.defs.metadata import schema_metadata, status_metadata
 from banana_pipeline.defs.partitions import prompt_shards
 from banana_pipeline.defs.resources import FilesResource, KieResource, LedgerResource
 from banana_pipeline.generate import Generation
 from banana_pipeline.outcomes import outcome_records
+from banana_pipeline.ownership import settle_ownership
 from banana_pipeline.progress import Progress
 from banana_pipeline.stopping import stop_on_signals
+from banana_pipeline.store.group_commit import LedgerWriter
 from banana_pipeline.store.output_tables import generations_table, requests_of
 from banana_pipeline.store.references import reference_bytes
+from banana_pipeline.store.request_index import RequestIndex
 from banana_pipeline.store.schemas import GENERATIONS, PROMPTS
 from banana_pipeline.uploads import Uploader
 from banana_pipeline.work import Rules, ShardDone, ShardWork, Wanted
@@ -66,9 +70,9 @@ def buy_generations(
     kie: KieResource,
     progress: dg.ResourceParam[Progress],
 ) -> Iterator[dg.Output[None]]:
-    writing = _ShardWriter(context=context, files=files)
-    with told_in_words():
-        is_stopped = anyio.run(_buy, context, config, ledger, kie, progress, writing)
+    with told_in_words(), ledger.open() as writer:
+        writing = _ShardWriter(context=context, files=files, writer=writer)
+        is_stopped = anyio.run(_buy, context, config, kie, progress, writing)
     for sentence in progress.notices:
         context.log.warning(sentence)
     context.log.info(progress.line())
@@ -80,7 +84,6 @@ def buy_generations(
 async def _buy(
     context: dg.AssetExecutionContext,
     config: GenerationsConfig,
-    ledger: LedgerResource,
     kie: KieResource,
     progress: Progress,
     writing: "_ShardWriter",
@@ -95,25 +98,25 @@ async def _buy(
         max_credits=config.max_credits,
         is_waiting=config.wait_for_results,
     )
-    with ledger.open() as writer:
-        async with stop_on_signals() as stop, kie.open_accounts() as accounts:
-            generation = Generation(
-                accounts=accounts,
-                writer=writer,
-                uploader=Uploader(writer=writer, service=kie.service, read_bytes=writing.reference_bytes),
-                rules=rules,
-                progress=progress,
-                stop=stop,
-                on_shard=writing.write,
-            )
-            await generation.run(writing.work(key) for key in context.partition_keys)
-            return stop.is_requested
+    async with stop_on_signals() as stop, kie.open_accounts() as accounts:
+        generation = Generation(
+            accounts=accounts,
+            writer=writing.writer,
+            uploader=Uploader(writer=writing.writer, service=kie.service, read_bytes=writing.reference_bytes),
+            rules=rules,
+            progress=progress,
+            stop=stop,
+            on_shard=writing.write,
+        )
+        await generation.run(writing.work(key) for key in context.partition_keys)
+        return stop.is_requested
 
 
 class _ShardWriter:
     """Reads the work of each shard and writes its outcome."""
 
-    def __init__(self, *, context: dg.AssetExecutionContext, files: FilesResource) -> None:
+    def __init__(self, *, context: dg.AssetExecutionContext, files: FilesResource, writer: LedgerWriter) -> None:
+        self.writer = writer
         self._context = context
         self._files = files
         self._prompts: dict[str, pa.Table] = {}
@@ -137,8 +140,8 @@ class _ShardWriter:
         if prompts is None:
             return
         shard = parse_key(done.key)
-        table = generations_table(prompts, outcome_records(prompts, done))
-        provenance = {"run_id": self._context.run_id, **self._files.warehouse.provenance(PROMPTS, shard)}
+        table = generations_table(prompts, outcome_records(prompts, self._owned(shard, prompts, done)))
+        provenance = {**self._files.warehouse.provenance(PROMPTS, shard), "run_id": self._context.run_id}
         written = self._files.warehouse.write(GENERATIONS, shard, table, provenance)
         report_shard(
             self._context,
@@ -148,6 +151,16 @@ class _ShardWriter:
             inputs={PROMPTS: self._files.warehouse.data_version(PROMPTS, shard)},
             metadata={**status_metadata(table), "dagster/uri": written.path},
         )
+
+    def _owned(self, shard: Shard, prompts: pa.Table, done: ShardDone) -> ShardDone:
+        rows: dict[str, int] = {}
+        for request_id, row_number in zip(*(prompts[n].to_pylist() for n in ("request_id", "row_number")), strict=True):
+            rows.setdefault(request_id, row_number)
+        index = RequestIndex(self._files.warehouse, shard.table, self._files.shard_rows)
+        histories = settle_ownership(
+            self.writer, done.histories, prompt_table=shard.table, rows=rows, holds=index.holds
+        )
+        return replace(done, histories=histories)
 
     def reference_bytes(self, prompt_table: str, image: ReferenceImage) -> bytes:
         path = self._files.table_paths().get(prompt_table)

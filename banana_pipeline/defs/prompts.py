@@ -123,6 +123,7 @@ def _read_table(
 ) -> Iterator[tuple[Shard, ShardRows, str]]:
     """Check all rows of some shards in one pass over their table; also the table's version."""
     table = files.open_table(name)
+    files.warehouse.remove_other_cuts(name, files.shard_rows)
     version, duplicate_ids = content_version(table), table.duplicate_ids()
     resolver = ReferenceResolver(files.reference_folders(table.path))
     for label, group in groupby(zip(shards, labels, strict=True), key=lambda pair: pair[1]):
@@ -136,7 +137,12 @@ def _read_table(
 def _write(
     context: dg.AssetExecutionContext, files: FilesResource, shard: Shard, rows: ShardRows, version: str
 ) -> None:
-    provenance = {"run_id": context.run_id, "prompt_table": shard.table, "table_version": version}
+    provenance = {
+        "run_id": context.run_id,
+        "prompt_table": shard.table,
+        "table_version": version,
+        "shard_rows": str(files.shard_rows),
+    }
     for asset, table in (
         (PROMPTS, prompts_table(rows, table_version=version)),
         (REJECTED, rejected_table(rows, table_version=version)),

@@ -51,7 +51,16 @@ _SHORTEST_REAL_KEY = 12
 # The request certainly never left this machine: nothing was bought. Every other error leaves the fate unknown, also
 # InvalidURL and UnsupportedProtocol: httpx raises them for the address of a redirect too, after the order has arrived.
 NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
-_READ_ERRORS = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, httpx.CookieConflict, OSError)
+# The last two: an address whose host or port no resolver takes.
+_READ_ERRORS = (
+    httpx.HTTPError,
+    httpx.InvalidURL,
+    httpx.StreamError,
+    httpx.CookieConflict,
+    OSError,
+    ValueError,
+    OverflowError,
+)
 
 _POST_TIMEOUT = httpx.Timeout(POST_TIMEOUT_S, connect=10.0)
 _READ_TIMEOUT = httpx.Timeout(20.0, connect=10.0)
@@ -249,7 +258,7 @@ def _base(url: str, setting: str) -> str:
         parsed = httpx.URL(url)
     except httpx.InvalidURL:
         parsed = httpx.URL("")
-    if parsed.scheme not in {"http", "https"} or not parsed.host:
+    if parsed.scheme not in {"http", "https"} or not parsed.host or not 0 < (parsed.port or 443) < 65536:
         raise SettingsError(f"{setting} is {url!r}; set it to an address such as https://api.kie.ai")
     return url.rstrip("/")
 

@@ -42,6 +42,7 @@ class LedgerWriter:
         self._engine = open_engine(url)
         self._queue: queue.SimpleQueue[tuple[Operation, tuple[Any, ...], dict[str, Any], Future[Any]] | None]
         self._queue = queue.SimpleQueue()
+        self._is_closed = False
         self._thread = threading.Thread(target=self._work, name="ledger", daemon=True)
         self._thread.start()
 
@@ -53,6 +54,8 @@ class LedgerWriter:
 
     def submit(self, operation: Operation, *args: Any, **kwargs: Any) -> Future[Any]:
         """Queue ``operation(connection, *args, **kwargs)``; the future is done after the commit."""
+        if self._is_closed:
+            raise RuntimeError("the ledger was closed; nobody would answer")
         future: Future[Any] = Future()
         self._queue.put((operation, args, kwargs, future))
         return future
@@ -67,6 +70,7 @@ class LedgerWriter:
 
     def close(self) -> None:
         """Finish what is queued and close the connection."""
+        self._is_closed = True
         self._queue.put(None)
         self._thread.join()
         self._engine.dispose()

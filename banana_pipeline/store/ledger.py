@@ -109,6 +109,11 @@ def save(connection: sa.Connection, before: Attempt, after: Attempt, *, run_id: 
     return True
 
 
+def move_to_row(connection: sa.Connection, attempt_id: str, row_number: int) -> None:
+    """Count an attempt at another row of its table."""
+    connection.execute(sa.update(attempts).where(attempts.c.attempt_id == attempt_id).values(row_number=row_number))
+
+
 def attempts_of(connection: sa.Connection, service: str, request_ids: Iterable[str]) -> dict[str, list[Attempt]]:
     """All attempts of each request, oldest first."""
     found: dict[str, list[Attempt]] = {}

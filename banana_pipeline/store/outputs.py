@@ -24,7 +24,7 @@ from banana_pipeline.core.failures import TableError
 from banana_pipeline.core.shards import Shard, safe_name
 from banana_pipeline.store.files import as_location, is_local, remove_file, write_bytes
 from banana_pipeline.store.row_groups import open_parquet
-from banana_pipeline.store.schemas import contract_schema
+from banana_pipeline.store.schemas import ASSETS, contract_schema
 
 PROVENANCE_KEY = b"banana_pipeline"
 _SHARD_FILE = re.compile(r"shard=(\d{4,})\.parquet")
@@ -130,9 +130,25 @@ class Warehouse:
         """
         return remove_file(self.path(asset, shard))
 
-    def shards(self, asset: str) -> list[Shard]:
-        """Every shard written so far, sorted by table and index."""
-        folders = [it for it in _listed(self._folder(asset)) if it.name.startswith("table=")]
+    def remove_other_cuts(self, table: str, shard_rows: int) -> list[Shard]:
+        """Take away what was written of a table when its shards had another size; their rows overlap with ours.
+
+        Nothing is lost: what was paid is in the ledger and in the archive, and comes back with the next run.
+        """
+        removed: list[Shard] = []
+        for asset in ASSETS:
+            for shard in self.shards(asset, table):
+                if self.provenance(asset, shard).get("shard_rows", str(shard_rows)) != str(shard_rows):
+                    self.remove(asset, shard)
+                    removed.append(shard)
+        return removed
+
+    def shards(self, asset: str, table: str | None = None) -> list[Shard]:
+        """Every shard written so far (of one table), sorted by table and index."""
+        if table is None:
+            folders = [it for it in _listed(self._folder(asset)) if it.name.startswith("table=")]
+        else:
+            folders = [self._folder(asset) / f"table={safe_name(table)}"]
         found = [(folder, _SHARD_FILE.fullmatch(file.name)) for folder in folders for file in _listed(folder)]
         return sorted(
             Shard(table=unquote(folder.name.removeprefix("table=")), index=int(match[1]))
