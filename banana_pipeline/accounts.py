@@ -6,7 +6,7 @@ order itself (``generate``) and polling (``follow``).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
 from dataclasses import dataclass, field
 
 import anyio
@@ -15,6 +15,9 @@ from banana_pipeline.core.decisions import pause_after_refusal_s
 from banana_pipeline.core.failures import KeyRefused, ReadFailed, Refusal, Refused, Unreachable
 from banana_pipeline.kie.client import KieClient
 from banana_pipeline.kie.pace import Pace
+
+# An older grant is let go: used late, it would be one order too many in a window that has moved on.
+_GRANT_LIFE_S = 0.1
 
 _STOP_SENTENCES = {
     Refusal.KEY: "KIE does not accept the key ({said}); check KIE_API_KEY, then run again",
@@ -34,8 +37,8 @@ class Account:
         pace: limit on orders; query_pace: limit on queries. Both are shared with other processes.
         patience_s: how long passing refusals may go on before the account stops for this run.
         stopped: one sentence saying why nothing is bought any more; None while buying goes on.
+        has_left: it buys nothing more and leaves what is offered to other accounts.
         stopped_reading: the key is no longer accepted for queries either.
-        has_grant: a grant of the pace is at hand and not yet used.
         balance_credits: what was there at the pre-flight check, less what this run has ordered; None if not known.
     """
 
@@ -45,8 +48,9 @@ class Account:
     patience_s: float
     stopped: str | None = None
     balance_credits: float | None = None
+    has_left: bool = False
     stopped_reading: bool = False
-    has_grant: bool = False
+    _spare_grants: list[float] = field(default_factory=list)
     _paused_until_s: float = 0.0
     _refused_since_s: float | None = None
     _refusals: int = 0
@@ -72,6 +76,26 @@ class Account:
             except ReadFailed:
                 self.balance_credits = None  # not worth stopping for: KIE itself refuses what is not covered
 
+    async def grant(self) -> float:
+        """Permission for one order, now: a fresh one that was given back, or a new one; the moment it was given.
+
+        Waits for the pace and for the end of a pause. A stop ends the wait at once: look at ``stopped`` afterwards.
+        """
+        while True:
+            await self._unpaused()
+            while self._spare_grants:
+                given_s = self._spare_grants.pop()
+                if time.monotonic() - given_s < _GRANT_LIFE_S:
+                    return given_s
+            await self.pace.acquire()
+            given_s = time.monotonic()
+            if self._paused_until_s <= given_s or self.stopped is not None:
+                return given_s
+
+    def give_back(self, given_s: float) -> None:
+        """A grant was not used after all; the next order may have it."""
+        self._spare_grants.append(given_s)
+
     def why_not(self, price_credits: float) -> str | None:
         """Why an order of this price must not go out now; None if it may."""
         if self.stopped is None and self.balance_credits is not None and price_credits > self.balance_credits:
@@ -95,12 +119,13 @@ class Account:
         """KIE took an order: earlier refusals are over."""
         self._refused_since_s, self._refusals = None, 0
 
-    def refused(self, refused: Refused, *, now_s: float, fraction: float) -> None:
+    def refused(self, refused: Refused, *, fraction: float) -> None:
         """Pause or stop as the refusal demands. ``fraction`` is random in [0, 1): processes must not wake together."""
         if refused.why.is_account_wide:
             self.stop(refused.why, refused.msg or str(refused.code))
         if not refused.why.is_passing:
             return
+        now_s = time.monotonic()
         self._refusals += 1
         self._refused_since_s = now_s if self._refused_since_s is None else self._refused_since_s
         if refused.why is not Refusal.RATE and now_s - self._refused_since_s > self.patience_s:
@@ -108,9 +133,7 @@ class Account:
         pause_s = pause_after_refusal_s(refused, times=self._refusals) * (1.0 + 0.2 * fraction)
         self._paused_until_s = max(self._paused_until_s, now_s + pause_s)
 
-    async def unpaused(self, monotonic: Callable[[], float]) -> None:
-        """Wait until the last pause is over."""
-        while (left_s := self._paused_until_s - monotonic()) > 0:
+    async def _unpaused(self) -> None:
+        # In short steps, because the pause may grow, and the account stop, while we wait.
+        while self.stopped is None and (left_s := self._paused_until_s - time.monotonic()) > 0:  # noqa: ASYNC110
             await anyio.sleep(min(left_s, 1.0))
-            if self.stopped is not None:
-                return

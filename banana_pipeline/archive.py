@@ -21,7 +21,7 @@ import stamina
 from banana_pipeline.core.failures import BananaError, KieError, ReadFailed
 from banana_pipeline.kie.client import KieClient, download
 from banana_pipeline.progress import Progress
-from banana_pipeline.store.images import ArchivedImage, ImageArchive
+from banana_pipeline.store.images import ArchivedImage, BadImage, ImageArchive
 
 _AT_ONCE = 16
 
@@ -72,24 +72,27 @@ class Archiver:
             known = await anyio.to_thread.run_sync(self.archive.find, result.attempt_id, result.index)
             if known is not None:
                 return Archived(image=known, error=None)
-            data = await self._download(result)
-            at = datetime.now(UTC)
-            image = await anyio.to_thread.run_sync(self.archive.store, result.attempt_id, result.index, data, at)
+            image = await self._bring(result)
         except BananaError as error:
             return Archived(image=None, error=str(error))
         self.progress.archived += 1
         return Archived(image=image, error=None)
 
-    async def _download(self, result: Result) -> bytes:
+    async def _bring(self, result: Result) -> ArchivedImage:
+        # Bytes that are no whole picture are a download that failed: what a proxy cut off comes whole the next time.
         policy = stamina.AsyncRetryingCaller(attempts=3, timeout=90.0, wait_initial=0.5, wait_max=5.0)
         try:
-            return await policy(ReadFailed, download, self.http, result.url)
-        except ReadFailed as first:
+            return await policy((ReadFailed, BadImage), self._keep, result, result.url)
+        except (ReadFailed, BadImage) as first:
             client = self.clients.get(result.account)
             if client is None:
                 raise
             try:
-                fresh = await client.download_url(result.url)
-                return await download(self.http, fresh)
-            except KieError:
+                return await self._keep(result, await client.download_url(result.url))
+            except (KieError, BadImage):
                 raise first from None
+
+    async def _keep(self, result: Result, url: str) -> ArchivedImage:
+        data = await download(self.http, url)
+        at = datetime.now(UTC)
+        return await anyio.to_thread.run_sync(self.archive.store, result.attempt_id, result.index, data, at)

@@ -1,46 +1,35 @@
-"""Buying: from an offered request to the recorded answer of its order.
+"""Buying: from an offered request to an order.
 
-Lives here: reference images, pace, claim, the paid POST and the record of its answer, the money of the run. Does not
-live here: which requests are offered and what happens to an order afterwards (``generate``), HTTP, storage.
+Lives here: reference images, the money of the run, pace and claim; which account takes what. Does not live here: which
+requests are offered (``generate``), the paid POST itself (``orders``), HTTP, storage.
 
-    offers ──► prepare ──► submit ──► order ──► on_ordered
-               (uploads)   (pace,     (POST,
-                            claim)     record)
+    offer ──► prepare ──► submit ──► order
+              (uploads)   (money,
+                           pace,
+                           claim)
 
-Rules kept here: no POST without a committed claim. A grant of the pace is taken before the claim, and kept if the claim
-fails, so that no grant is lost to a request another process was quicker to claim. The POST and the record of its answer
-are shielded together from cancellation. An ambiguous answer is never sent again.
+Rules kept here: no order without a committed claim. A grant of the pace is taken before the claim, and given back if
+the claim fails, so that no grant is lost to a request another process was quicker to claim. The money is held before.
 """
 
 from __future__ import annotations
 
 import json
-import random
-import time
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 import anyio
-from anyio.abc import TaskGroup
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from banana_pipeline.accounts import Account
 from banana_pipeline.core import attempts as states
 from banana_pipeline.core.attempts import Attempt
-from banana_pipeline.core.decisions import next_number
-from banana_pipeline.core.failures import (
-    Ambiguous,
-    Created,
-    CreateOutcome,
-    KeyRefused,
-    ReadFailed,
-    Refusal,
-    Refused,
-)
+from banana_pipeline.core.failures import KeyRefused, ReadFailed, Refusal
 from banana_pipeline.core.timing import CLAIM_S
 from banana_pipeline.kie.wire import create_body, task_input
+from banana_pipeline.orders import Orders
 from banana_pipeline.progress import Progress
 from banana_pipeline.store import ledger
 from banana_pipeline.store.group_commit import LedgerWriter
@@ -48,10 +37,16 @@ from banana_pipeline.uploads import Uploader
 from banana_pipeline.work import Rules, Wanted
 
 _PREPARERS = 4
+_SUBMITTERS = 8  # so that the claims of several orders share one commit where the pace allows
 _NO_ROOM_PAUSE_S = 0.25
 
-Ready = tuple[Wanted, list[str]]
-"""A request and the URLs of its reference images."""
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Offer:
+    """A request to buy. ``image_urls``: addresses of its reference images, once they are known."""
+
+    wanted: Wanted
+    image_urls: tuple[str, ...] = ()
 
 
 @dataclass(kw_only=True)
@@ -59,9 +54,7 @@ class Buyer:
     """Buys what is offered, with every account at that account's pace.
 
     Args:
-        orders: task group in which paid POSTs live; it outlives the one that `serve` runs in.
-        on_ordered: an order's answer is recorded; the attempt as it stands.
-        on_taken: another process is buying this request, or has bought it.
+        on_taken: this request is being bought, or was bought, elsewhere.
         on_left: the request is not sent in this run, for this reason.
     """
 
@@ -70,110 +63,149 @@ class Buyer:
     uploader: Uploader
     rules: Rules
     progress: Progress
-    orders: TaskGroup
-    on_ordered: Callable[[Account, Wanted, Attempt], Awaitable[None]]
+    orders: Orders
     on_taken: Callable[[Wanted], Awaitable[None]]
     on_left: Callable[[Wanted, str], Awaitable[None]]
-    _posts: set[anyio.CancelScope] = field(default_factory=set)
-    _all_answered: anyio.Event = field(default_factory=anyio.Event)
-    _reserved: set[str] = field(default_factory=set)
+    _under_way: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        self._offers, self._offered = anyio.create_memory_object_stream[Wanted](2 * self.rules.max_in_flight)
+        self._offers, self._offered = anyio.create_memory_object_stream[Offer](2 * self.rules.max_in_flight)
 
     async def offer(self, wanted: Wanted) -> None:
         """Queue a request; waits while the queue is full, so that no more is read than can be bought soon."""
-        await self._offers.send(wanted)
+        await self._offers.send(Offer(wanted=wanted))
 
     async def serve(self, account: Account) -> None:
         """Buy with one account until cancelled."""
-        ready_in, ready_out = anyio.create_memory_object_stream[Ready](0)
+        ready_in, ready_out = anyio.create_memory_object_stream[Offer](0)
         async with anyio.create_task_group() as tasks:
             for _ in range(_PREPARERS):
-                tasks.start_soon(self._prepare, account, ready_in.clone(), self._offered.clone())
+                tasks.start_soon(self._prepare_all, account, ready_in.clone(), self._offered.clone())
+            for _ in range(_SUBMITTERS):
+                tasks.start_soon(self._submit_all, account, ready_out.clone())
             ready_in.close()
-            async for wanted, image_urls in ready_out:
-                await self._submit(account, wanted, image_urls)
-
-    async def await_answers(self, *, grace_s: float, urgent: anyio.Event) -> None:
-        """Wait for the answers of orders already sent, at most ``grace_s`` and not after ``urgent``; then give up."""
-        if self._posts:
-            with anyio.move_on_after(grace_s):
-                async with anyio.create_task_group() as waiting:
-                    for event in (urgent, self._all_answered):
-                        waiting.start_soon(_cancel_when, event, waiting.cancel_scope)
-        for post in list(self._posts):
-            post.cancel()
+            ready_out.close()
 
     def release(self, account: Account, attempt: Attempt) -> None:
         """An order of this run came to its end: put the real price in place of the expected one."""
-        if attempt.attempt_id not in self._reserved:
+        if attempt.attempt_id not in self._under_way:
             return
-        self._reserved.discard(attempt.attempt_id)
+        self._under_way.discard(attempt.attempt_id)
         self.progress.in_flight -= 1
         if attempt.credits is not None:
-            account.reserve(attempt.credits - attempt.price_credits)
-            self.progress.spent_credits += attempt.credits - attempt.price_credits
+            self._hold(account, attempt.credits - attempt.price_credits)
 
-    async def _prepare(
-        self, account: Account, ready: MemoryObjectSendStream[Ready], offered: MemoryObjectReceiveStream[Wanted]
+    # Preparing
+
+    async def _prepare_all(
+        self, account: Account, ready: MemoryObjectSendStream[Offer], offered: MemoryObjectReceiveStream[Offer]
     ) -> None:
         async with ready, offered:
-            async for wanted in offered:
+            async for offer in offered:
                 await account.check()
-                if self._has_other(account):
-                    await self._offers.send(wanted)
-                    return
-                try:
-                    if self._why_not(account, wanted) is None:
-                        urls = await self.uploader.image_urls(account, wanted.prompt_table, wanted.request)
-                        await ready.send((wanted, urls))
-                        continue
-                except KeyRefused as error:
-                    account.stop(Refusal.KEY, str(error).rsplit(": ", 1)[-1])
-                except ReadFailed as error:
-                    await self.on_left(wanted, f"a reference image could not be uploaded: {error}")
-                    continue
-                await self._leave(account, wanted)
+                if account.has_left or self._why_not(account, offer.wanted) is not None:
+                    await self._decline(account, offer)
+                    if account.has_left:
+                        return
+                else:
+                    await self._prepare(account, offer, ready)
 
-    async def _submit(self, account: Account, wanted: Wanted, image_urls: list[str]) -> None:
-        """Take a grant of the pace, claim, and start the order; what stands in the way leaves the request unsent."""
-        await account.unpaused(time.monotonic)
-        if self._why_not(account, wanted) is not None:
-            await self._leave(account, wanted)
+    async def _prepare(self, account: Account, offer: Offer, ready: MemoryObjectSendStream[Offer]) -> None:
+        wanted = offer.wanted
+        try:
+            urls = await self.uploader.image_urls(account, wanted.prompt_table, wanted.request)
+        except KeyRefused as error:
+            account.stop(Refusal.KEY, str(error).rsplit(": ", 1)[-1])
+            await self._decline(account, offer)
+        except ReadFailed as error:
+            await self.on_left(wanted, f"a reference image could not be uploaded: {error}")
+        else:
+            await ready.send(replace(offer, image_urls=tuple(urls)))
+
+    async def _decline(self, account: Account, offer: Offer) -> None:
+        """This account cannot buy it: leave it to another one, or tell why it is not sent."""
+        price = offer.wanted.request.price_credits
+        others = [one for one in self.accounts if one is not account and not one.has_left]
+        if account.has_left or (self._over_budget(price) is None and any(one.why_not(price) is None for one in others)):
+            # For good: an offer that went to and fro between two accounts would never come to an end.
+            account.has_left = True
+            await self._offers.send(Offer(wanted=offer.wanted))
             return
-        if not account.has_grant:
-            await account.pace.acquire()
-            account.has_grant = True
-        sent = task_input(wanted.request, image_urls)
-        # Room is made by other processes as well, which cannot be waited for otherwise.
-        while (claim := await self._claim_and_order(account, wanted, sent)) is ledger.Claim.NO_ROOM:  # noqa: ASYNC110
-            await anyio.sleep(_NO_ROOM_PAUSE_S)
-        if claim is ledger.Claim.TAKEN:
-            await self.on_taken(wanted)
+        reason = self._why_not(account, offer.wanted) or "not sent"
+        self.progress.notice(f"{reason}.")
+        await self.on_left(offer.wanted, reason)
 
-    async def _claim_and_order(self, account: Account, wanted: Wanted, sent: dict[str, object]) -> ledger.Claim:
-        claim = ledger.Claim.NO_ROOM
-        with anyio.CancelScope(shield=True):  # between a committed claim and its POST nothing may come
-            attempt = await self._attempt(account, wanted, json.dumps(sent, ensure_ascii=False))
-            since = attempt.claimed_at - timedelta(seconds=self.rules.deadline_s)
-            limit = self.rules.max_in_flight
-            claim = await self.writer.do(ledger.claim, attempt, max_in_flight=limit, in_flight_since=since)
+    # Submitting
+
+    async def _submit_all(self, account: Account, ready: MemoryObjectReceiveStream[Offer]) -> None:
+        async with ready:
+            async for offer in ready:
+                if self._why_not(account, offer.wanted) is not None:
+                    await self._decline(account, offer)
+                    continue
+                price, is_ordered = offer.wanted.request.price_credits, False
+                self._hold(account, price)
+                try:
+                    is_ordered = await self._submit(account, offer)
+                finally:
+                    if not is_ordered:
+                        self._hold(account, -price)
+
+    async def _submit(self, account: Account, offer: Offer) -> bool:
+        """Take a grant of the pace, claim, and start the order; False if it was not to be."""
+        while True:
+            given_s = await account.grant()
+            if account.stopped is not None:
+                account.give_back(given_s)
+                await self._decline(account, offer)
+                return False
+            claim = await self._claim_and_order(account, offer)
             if claim is ledger.Claim.MADE:
-                account.has_grant = False
-                self._reserve(account, attempt)
-                self.orders.start_soon(self._order, account, wanted, attempt, create_body(wanted.request.model, sent))
+                return True
+            account.give_back(given_s)
+            if claim is ledger.Claim.TAKEN:
+                await self.on_taken(offer.wanted)
+                return False
+            await self._await_room(account)
+
+    async def _await_room(self, account: Account) -> None:
+        """Wait until the account may have one more under way; other processes make room as well."""
+        while account.stopped is None:
+            await anyio.sleep(_NO_ROOM_PAUSE_S)
+            since = self._in_flight_since(datetime.now(UTC))
+            count = await self.writer.do(ledger.in_flight_count, self.rules.service, account.name, since=since)
+            if count < self.rules.max_in_flight:
+                return
+
+    def _in_flight_since(self, now: datetime) -> datetime:
+        return now - timedelta(seconds=self.rules.deadline_s)
+
+    async def _claim_and_order(self, account: Account, offer: Offer) -> ledger.Claim:
+        sent = task_input(offer.wanted.request, offer.image_urls)
+        attempt = self._attempt(account, offer.wanted, json.dumps(sent, ensure_ascii=False))
+        claim = ledger.Claim.NO_ROOM
+        with anyio.CancelScope(shield=True):  # between a committed claim and its order nothing may come
+            claim, attempt = await self.writer.do(
+                ledger.claim_next,
+                attempt,
+                max_attempts=self.rules.max_attempts,
+                max_in_flight=self.rules.max_in_flight,
+                in_flight_since=self._in_flight_since(attempt.claimed_at),
+            )
+            if claim is ledger.Claim.MADE:
+                self._under_way.add(attempt.attempt_id)
+                self.progress.in_flight += 1
+                self.orders.start(account, offer.wanted, attempt, create_body(offer.wanted.request.model, sent))
         return claim
 
-    async def _attempt(self, account: Account, wanted: Wanted, input_json: str) -> Attempt:
-        histories = await self.writer.do(ledger.attempts_of, self.rules.service, [wanted.request_id])
+    def _attempt(self, account: Account, wanted: Wanted, input_json: str) -> Attempt:
         now = datetime.now(UTC)
         return states.claim(
             attempt_id=uuid.uuid4().hex,
             service=self.rules.service,
             account=account.name,
             request_id=wanted.request_id,
-            number=next_number(histories.get(wanted.request_id, [])),
+            number=1,
             price_credits=wanted.request.price_credits,
             resolution=wanted.request.resolution,
             prompt_table=wanted.prompt_table,
@@ -185,63 +217,19 @@ class Buyer:
             expires_at=now + timedelta(seconds=CLAIM_S),
         )
 
-    async def _order(self, account: Account, wanted: Wanted, attempt: Attempt, body: dict[str, object]) -> None:
-        """The paid POST, and the record of its answer."""
-        outcome: CreateOutcome = Ambiguous(reason="stopped while waiting for the answer to the order")
-        post = anyio.CancelScope(shield=True)
-        self._posts.add(post)
-        try:
-            with post:
-                outcome = await account.client.create_task(body)
-        finally:
-            with anyio.CancelScope(shield=True):
-                attempt = await self._record(attempt, outcome)
-            self._posts.discard(post)
-            if not self._posts:
-                self._all_answered.set()
-                self._all_answered = anyio.Event()
-        if isinstance(outcome, Refused):
-            account.refused(outcome, now_s=time.monotonic(), fraction=random.random())
-        elif isinstance(outcome, Created):
-            account.accepted()
-        await self.on_ordered(account, wanted, attempt)
-
-    async def _record(self, attempt: Attempt, outcome: CreateOutcome) -> Attempt:
-        now = datetime.now(UTC)
-        if isinstance(outcome, Created):
-            self.progress.bought += 1
-            return await self.writer.do(ledger.save_created, attempt, task_id=outcome.task_id, at=now)
-        if isinstance(outcome, Refused):
-            reason = f"{outcome.why}: {outcome.msg}".rstrip(": ")
-            after = states.mark_refused(attempt, reason=reason, code=outcome.code, msg=outcome.msg, at=now)
-        else:
-            after = states.mark_unconfirmed(attempt, reason=outcome.reason, at=now)
-        is_saved = await self.writer.do(ledger.save, attempt, after, run_id=self.rules.run_id)
-        return after if is_saved else await self.writer.do(ledger.attempt, attempt.attempt_id)
+    # Money
 
     def _why_not(self, account: Account, wanted: Wanted) -> str | None:
         price = wanted.request.price_credits
+        return self._over_budget(price) or account.why_not(price)
+
+    def _over_budget(self, price_credits: float) -> str | None:
         budget = self.rules.max_credits
-        if budget is not None and self.progress.spent_credits + price > budget:
-            return f"The budget of this run ({budget:g} credits) is used up"
-        return account.why_not(price)
+        if budget is None or self.progress.spent_credits + price_credits <= budget:
+            return None
+        return f"The budget of this run ({budget:g} credits) is used up"
 
-    def _has_other(self, account: Account) -> bool:
-        """This account has stopped, but another one still buys: leave the request to it."""
-        return account.stopped is not None and any(other.stopped is None for other in self.accounts)
-
-    async def _leave(self, account: Account, wanted: Wanted) -> None:
-        reason = self._why_not(account, wanted) or "not sent"
-        self.progress.notice(f"{reason}.")
-        await self.on_left(wanted, reason)
-
-    def _reserve(self, account: Account, attempt: Attempt) -> None:
-        self._reserved.add(attempt.attempt_id)
-        account.reserve(attempt.price_credits)
-        self.progress.spent_credits += attempt.price_credits
-        self.progress.in_flight += 1
-
-
-async def _cancel_when(event: anyio.Event, scope: anyio.CancelScope) -> None:
-    await event.wait()
-    scope.cancel()
+    def _hold(self, account: Account, credits_amount: float) -> None:
+        """Count credits as spent by this run; a negative amount gives back."""
+        account.reserve(credits_amount)
+        self.progress.spent_credits += credits_amount

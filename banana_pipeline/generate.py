@@ -24,6 +24,7 @@ from banana_pipeline.core.attempts import Attempt, AttemptState
 from banana_pipeline.core.decisions import live_attempt, may_attempt, refusal_of
 from banana_pipeline.core.timing import backoff_s, jittered
 from banana_pipeline.follow import Follower
+from banana_pipeline.orders import Orders
 from banana_pipeline.progress import Progress
 from banana_pipeline.stopping import StopRequest
 from banana_pipeline.store import ledger
@@ -72,7 +73,8 @@ class Generation:
         """
         async with anyio.create_task_group() as orders:
             self._follower = self._make_follower()
-            self._buyer = self._make_buyer(orders)
+            self._orders = self._make_orders(orders)
+            self._buyer = self._make_buyer()
             async with anyio.create_task_group() as work:
                 self._work = work
                 work.start_soon(self._watch_stop)
@@ -80,7 +82,7 @@ class Generation:
                 for account in self.accounts:
                     work.start_soon(self._buyer.serve, account)
                 await self._feed(shards)
-            await self._buyer.await_answers(grace_s=STOP_GRACE_S, urgent=self.stop.urgent)
+            await self._orders.await_answers(grace_s=STOP_GRACE_S, urgent=self.stop.urgent)
         for shard in list(self._open):
             await self._finish(shard)
 
@@ -94,15 +96,23 @@ class Generation:
             progress=self.progress,
         )
 
-    def _make_buyer(self, orders: TaskGroup) -> Buyer:
+    def _make_orders(self, tasks: TaskGroup) -> Orders:
+        return Orders(
+            tasks=tasks,
+            writer=self.writer,
+            progress=self.progress,
+            run_id=self.rules.run_id,
+            on_ordered=self._ordered,
+        )
+
+    def _make_buyer(self) -> Buyer:
         return Buyer(
             accounts=self.accounts,
             writer=self.writer,
             uploader=self.uploader,
             rules=self.rules,
             progress=self.progress,
-            orders=orders,
-            on_ordered=self._ordered,
+            orders=self._orders,
             on_taken=self._taken,
             on_left=self._left,
         )
@@ -171,19 +181,18 @@ class Generation:
     async def _conclude(self, account: Account, wanted: Wanted, attempt: Attempt) -> None:
         """An attempt has come as far as it can now: try again, or settle the request."""
         self._buyer.release(account, attempt)
-        if attempt.is_live or not await self._may_retry_now(attempt):
+        # What concerns the whole account is not tried again in this run: the account has stopped.
+        is_over = attempt.state is AttemptState.REFUSED and refusal_of(attempt).is_account_wide
+        if attempt.is_live or is_over:
+            await self._settle(wanted.request_id)
+            return
+        history = (await self._histories([wanted.request_id])).get(wanted.request_id, [])
+        if not may_attempt(history, max_attempts=self.rules.max_attempts):
             await self._settle(wanted.request_id)
             return
         if attempt.state is AttemptState.FAILED:
             await anyio.sleep(jittered(backoff_s(tries=attempt.number, first_s=2.0), random.random()))
         self._work.start_soon(self._buyer.offer, wanted)
-
-    async def _may_retry_now(self, attempt: Attempt) -> bool:
-        """What concerns the whole account is not tried again in this run: the account has stopped."""
-        if attempt.state is AttemptState.REFUSED and refusal_of(attempt).is_account_wide:
-            return False
-        history = (await self._histories([attempt.request_id])).get(attempt.request_id, [])
-        return may_attempt(history, max_attempts=self.rules.max_attempts)
 
     # Settling and ending
 

@@ -51,7 +51,7 @@ _SHORTEST_REAL_KEY = 12
 # The request certainly never left this machine: nothing was bought. Every other error leaves the fate unknown, also
 # InvalidURL and UnsupportedProtocol: httpx raises them for the address of a redirect too, after the order has arrived.
 NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
-# The last two: an address whose host or port no resolver takes.
+# The last three: an address whose host or port no resolver takes, in a group where several ways are tried at once.
 _READ_ERRORS = (
     httpx.HTTPError,
     httpx.InvalidURL,
@@ -60,6 +60,7 @@ _READ_ERRORS = (
     OSError,
     ValueError,
     OverflowError,
+    ExceptionGroup,
 )
 
 _POST_TIMEOUT = httpx.Timeout(POST_TIMEOUT_S, connect=10.0)

@@ -79,12 +79,25 @@ class Pace:
             tick_ms = max(1, int(window_ms * self._quantum / limit.count * 0.985))
             rates.insert(0, Rate(self._quantum, tick_ms))
         self._bucket = SQLiteBucket.init_from_file(rates, db_path=str(path), use_file_lock=True)
+        self._turn = anyio.Lock()
+        self._waiting = 0
+        self._spare = 0
         self._grants = 0
         self._forget_future()
 
-    async def acquire(self, up_to: int = 1) -> int:
-        """Wait until at least one call may be made; the number of calls granted, at most ``up_to``."""
-        weight = min(up_to, self._quantum)
+    async def acquire(self) -> None:
+        """Wait until one call may be made. Callers are served in the order in which they come."""
+        self._waiting += 1
+        try:
+            # One at a time asks the bucket, for all that wait: its lock between processes is a file that is polled.
+            async with self._turn:
+                if self._spare == 0:
+                    self._spare = await self._take(min(self._waiting, self._quantum))
+                self._spare -= 1
+        finally:
+            self._waiting -= 1
+
+    async def _take(self, weight: int) -> int:
         while True:
             wait_ms = await anyio.to_thread.run_sync(self._try, weight)
             if wait_ms is None:

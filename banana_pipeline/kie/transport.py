@@ -36,10 +36,12 @@ class SpreadTransport(httpx.AsyncBaseTransport):
         try:
             response = await transport.handle_async_request(request)
         except BaseException:
-            self._release(transport)
+            # Not used again: a request cancelled while it gets its connection leaves one behind in httpcore's pool that
+            # nobody owns, and every later request would wait for it.
+            await self.discard(transport)
             raise
         assert isinstance(response.stream, httpx.AsyncByteStream)
-        response.stream = _ReleasingStream(response.stream, lambda: self._release(transport))
+        response.stream = _ReleasingStream(response.stream, self, transport)
         return response
 
     async def aclose(self) -> None:
@@ -52,26 +54,40 @@ class SpreadTransport(httpx.AsyncBaseTransport):
         self._all.append(transport)
         return transport
 
-    def _release(self, transport: httpx.AsyncHTTPTransport) -> None:
+    def release(self, transport: httpx.AsyncHTTPTransport) -> None:
+        """The request on it ended well: the next one may have it."""
         self._free.append(transport)
         self._places.release()
+
+    async def discard(self, transport: httpx.AsyncHTTPTransport) -> None:
+        """The request on it ended badly: give its place back, but never use it again."""
+        self._all.remove(transport)
+        self._places.release()
+        with anyio.CancelScope(shield=True):
+            await transport.aclose()
 
 
 class _ReleasingStream(httpx.AsyncByteStream):
     """A response body that gives its connection back when it is closed, once."""
 
-    def __init__(self, stream: httpx.AsyncByteStream, release: object) -> None:
+    def __init__(
+        self, stream: httpx.AsyncByteStream, owner: SpreadTransport, transport: httpx.AsyncHTTPTransport
+    ) -> None:
         self._stream = stream
-        self._release = release
+        self._owner = owner
+        self._transport: httpx.AsyncHTTPTransport | None = transport
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         async for chunk in self._stream:
             yield chunk
 
     async def aclose(self) -> None:
-        release, self._release = self._release, None
+        transport, self._transport = self._transport, None
         try:
             await self._stream.aclose()
-        finally:
-            if callable(release):
-                release()
+        except BaseException:
+            if transport is not None:
+                await self._owner.discard(transport)
+            raise
+        if transport is not None:
+            self._owner.release(transport)

@@ -11,6 +11,7 @@ its transaction is committed.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -25,6 +26,7 @@ from banana_pipeline.core.attempts import (
     mark_submitted,
     mark_unconfirmed,
 )
+from banana_pipeline.core.decisions import may_attempt, next_number
 from banana_pipeline.store.ledger_schema import (
     attempts,
     regenerations,
@@ -68,6 +70,22 @@ def claim(
         return Claim.TAKEN
     _remember(connection, attempt, None, attempt.run_id)
     return Claim.MADE
+
+
+def claim_next(
+    connection: sa.Connection, attempt: Attempt, *, max_attempts: int, max_in_flight: int, in_flight_since: datetime
+) -> tuple[Claim, Attempt]:
+    """`claim`, if the request's history as it is now allows another attempt; the attempt with its right number.
+
+    Asked again here because another process may have bought, and failed, since this one looked.
+    """
+    found = attempts_of(connection, attempt.service, [attempt.request_id])
+    history = found.get(attempt.request_id, [])
+    if not may_attempt(history, max_attempts=max_attempts):
+        return Claim.TAKEN, attempt
+    numbered = replace(attempt, number=next_number(history))
+    answer = claim(connection, numbered, max_in_flight=max_in_flight, in_flight_since=in_flight_since)
+    return answer, numbered
 
 
 def save_created(connection: sa.Connection, before: Attempt, *, task_id: str, at: datetime) -> Attempt:

@@ -6,6 +6,8 @@ reading and writing attempts (``store.ledger``).
 
 from __future__ import annotations
 
+import sqlite3
+import time
 from pathlib import Path
 
 import alembic.command
@@ -72,8 +74,8 @@ def _sqlite_engine(url: sa.URL) -> sa.Engine:
     @event.listens_for(engine, "connect")
     def _settings(connection, _record) -> None:
         connection.isolation_level = None  # the driver must not begin transactions by itself
-        for pragma in ("journal_mode = WAL", "synchronous = FULL"):
-            connection.execute(f"PRAGMA {pragma}")
+        _use_wal(connection)
+        connection.execute("PRAGMA synchronous = FULL")
 
     @event.listens_for(engine, "begin")
     def _begin(connection: sa.Connection) -> None:
@@ -81,6 +83,19 @@ def _sqlite_engine(url: sa.URL) -> sa.Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     return engine
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Switch to WAL. Two processes that do it to a new file at once do not wait for each other by themselves."""
+    give_up_at_s = time.monotonic() + _LOCK_WAIT_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > give_up_at_s:
+                raise
+            time.sleep(0.02)
 
 
 def _upgrade(connection: sa.Connection) -> None:

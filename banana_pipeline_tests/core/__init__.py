@@ -1,0 +1,1 @@
+"""Tests of the values and decisions: pure, quick, without any file or socket."""

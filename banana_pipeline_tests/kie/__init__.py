@@ -1,0 +1,1 @@
+"""Tests of KIE over HTTP: parsing, real sockets on loopback, the shared pace."""

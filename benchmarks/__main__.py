@@ -1,0 +1,18 @@
+"""``python -m benchmarks [NAME ...]``: runs the benchmarks and prints a table.
+
+Lives here: choosing and printing. Does not live here: what is measured (one module each).
+"""
+
+import sys
+
+from benchmarks import drive, validate
+
+BENCHMARKS = {"drive": drive.main, "validate": validate.main}
+
+if __name__ == "__main__":
+    names = sys.argv[1:] or list(BENCHMARKS)
+    for name in names:
+        if name not in BENCHMARKS:
+            sys.exit(f"There is no benchmark {name!r}; there are {', '.join(BENCHMARKS)}.")
+        print(f"== {name}: {(sys.modules[f'benchmarks.{name}'].__doc__ or '').splitlines()[0]}")
+        BENCHMARKS[name]()
