@@ -1,6 +1,7 @@
 """``banana status``: where every request stands, live from the ledger.
 
-Lives here: counting and its two forms, a table and JSON. Does not live here: the ledger's questions (``store.ledger``).
+Lives here: counting and its two forms, a table and JSON. Does not live here: the ledger's questions
+(``store.ledger_reports``).
 """
 
 from __future__ import annotations
@@ -18,10 +19,13 @@ from banana_pipeline.core.attempts import AttemptState
 from banana_pipeline.core.decisions import RowStatus, status_of_state
 from banana_pipeline.core.requests import usd
 from banana_pipeline.settings import Settings
-from banana_pipeline.store import ledger
+from banana_pipeline.store import ledger_reports
 from banana_pipeline.store.group_commit import LedgerWriter
 from banana_pipeline.store.outputs import Warehouse
 from banana_pipeline.store.schemas import GENERATIONS, REJECTED
+
+Spent = tuple[str, str, float]
+"""Service, prompt table, credits."""
 
 _OPEN_STATES = {AttemptState.SUBMITTING, AttemptState.SUBMITTED, AttemptState.OVERDUE, AttemptState.UNCONFIRMED}
 
@@ -57,7 +61,8 @@ def read_status(settings: Settings, prompt_table: str | None = None) -> list[Tab
         LedgerError: the ledger cannot be read.
     """
     found: dict[tuple[str, str], TableStatus] = {}
-    for row in _ledger_rows(settings, prompt_table):
+    counts, spent = _from_ledger(settings, prompt_table)
+    for row in counts:
         key = (str(row["service"]), str(row["prompt_table"]))
         entry = found.setdefault(key, TableStatus(service=key[0], prompt_table=key[1]))
         state = AttemptState(str(row["state"]))
@@ -66,7 +71,7 @@ def read_status(settings: Settings, prompt_table: str | None = None) -> list[Tab
         oldest = row["oldest_claimed_at"]
         if state in _OPEN_STATES and isinstance(oldest, datetime):
             entry.oldest_pending_at = min(oldest, entry.oldest_pending_at or oldest)
-    for service, table, credits_sum in _spent(settings, prompt_table):
+    for service, table, credits_sum in spent:
         if (service, table) in found:
             found[service, table].spent_credits = credits_sum
     _add_outputs(settings, prompt_table, found)
@@ -98,18 +103,12 @@ def _has_ledger(settings: Settings) -> bool:
     return url.get_backend_name() != "sqlite" or Path(url.database or "").exists()
 
 
-def _ledger_rows(settings: Settings, prompt_table: str | None) -> Sequence[dict[str, object]]:
+def _from_ledger(settings: Settings, prompt_table: str | None) -> tuple[list[dict[str, object]], list[Spent]]:
     if not _has_ledger(settings):
-        return []
+        return [], []
     with LedgerWriter(settings.ledger_url) as writer:
-        return writer.call(ledger.request_counts, prompt_table=prompt_table)
-
-
-def _spent(settings: Settings, prompt_table: str | None) -> Sequence[tuple[str, str, float]]:
-    if not _has_ledger(settings):
-        return []
-    with LedgerWriter(settings.ledger_url) as writer:
-        return writer.call(ledger.spent_credits, prompt_table=prompt_table)
+        counts = writer.call(ledger_reports.request_counts, prompt_table=prompt_table)
+        return counts, writer.call(ledger_reports.spent_credits, prompt_table=prompt_table)
 
 
 def _add_outputs(settings: Settings, prompt_table: str | None, found: dict[tuple[str, str], TableStatus]) -> None:
@@ -120,7 +119,7 @@ def _add_outputs(settings: Settings, prompt_table: str | None, found: dict[tuple
         shards = [shard for shard in warehouse.shards(REJECTED) if shard.table == name]
         if not shards:
             continue
-        entry = found.setdefault((settings.service, name), TableStatus(service=settings.service, prompt_table=name))
+        entry = _entry_of(found, settings.service, name)
         entry.rows_rejected = sum(warehouse.read(REJECTED, shard, ["row_number"]).num_rows for shard in shards)
         unsent = sum(
             warehouse.read(GENERATIONS, shard, ["status"])["status"].to_pylist().count(RowStatus.NOT_SUBMITTED)
@@ -129,3 +128,10 @@ def _add_outputs(settings: Settings, prompt_table: str | None, found: dict[tuple
         )
         if unsent:
             entry.requests_by_status[str(RowStatus.NOT_SUBMITTED)] = unsent
+
+
+def _entry_of(found: dict[tuple[str, str], TableStatus], service: str, table: str) -> TableStatus:
+    """The entry for a table's outputs: at the service in use, else where the table was bought, else a new one."""
+    elsewhere = [key for key in found if key[1] == table]
+    key = (service, table) if (service, table) in found or not elsewhere else elsewhere[0]
+    return found.setdefault(key, TableStatus(service=key[0], prompt_table=table))

@@ -8,7 +8,7 @@ import dagster as dg
 from banana_pipeline.core.decisions import TERMINAL_STATUSES
 from banana_pipeline.defs.metadata import counted
 from banana_pipeline.defs.resources import FilesResource, LedgerResource
-from banana_pipeline.store import ledger as ledger_
+from banana_pipeline.store import ledger_reports
 from banana_pipeline.store.schemas import GENERATIONS
 
 _LEAST_SUCCESS_RATE = 0.9
@@ -34,7 +34,7 @@ def every_row_is_terminal(files: FilesResource) -> dg.AssetCheckResult:
 @dg.asset_check(asset=GENERATIONS, description="KIE charged no request for two tasks.")
 def no_request_is_bought_twice(ledger: LedgerResource) -> dg.AssetCheckResult:
     with ledger.open() as writer:
-        twice = writer.call(ledger_.requests_bought_twice)
+        twice = writer.call(ledger_reports.requests_bought_twice)
     return dg.AssetCheckResult(
         passed=not twice,
         metadata={"bought_twice": len(twice), "request_ids": ", ".join(twice[:20])},

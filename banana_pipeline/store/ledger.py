@@ -20,7 +20,6 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from banana_pipeline.core.attempts import (
     IN_FLIGHT_STATES,
-    LIVE_STATES,
     Attempt,
     AttemptState,
     mark_submitted,
@@ -37,6 +36,16 @@ from banana_pipeline.store.ledger_schema import (
 )
 
 _IDS_PER_QUERY = 500
+
+# Statements of the hot path, made once: building one costs more than running it.
+_CLAIM = {
+    "sqlite": sqlite.insert(attempts).on_conflict_do_nothing().returning(attempts.c.attempt_id),
+    "postgresql": postgresql.insert(attempts).on_conflict_do_nothing().returning(attempts.c.attempt_id),
+}
+_UPDATE = sa.update(attempts).where(
+    attempts.c.attempt_id == sa.bindparam("key_attempt_id"), attempts.c.state == sa.bindparam("key_state")
+)
+_REMEMBER = sa.insert(transitions)
 _CLAIM_LOCK = 0x62616E62  # any constant: names the advisory lock on Postgres
 
 
@@ -64,9 +73,8 @@ def claim(
         count = in_flight_count(connection, attempt.service, attempt.account, since=in_flight_since)
         if count >= max_in_flight:
             return Claim.NO_ROOM
-    insert = _insert(connection)(attempts).values(to_row(attempt)).on_conflict_do_nothing()
     # Not rowcount: psycopg does not report one for this statement.
-    if connection.execute(insert.returning(attempts.c.attempt_id)).first() is None:
+    if connection.execute(_CLAIM[connection.dialect.name], to_row(attempt)).first() is None:
         return Claim.TAKEN
     _remember(connection, attempt, None, attempt.run_id)
     return Claim.MADE
@@ -115,13 +123,8 @@ def save_created(connection: sa.Connection, before: Attempt, *, task_id: str, at
 
 def save(connection: sa.Connection, before: Attempt, after: Attempt, *, run_id: str) -> bool:
     """Store a transition; False if the ledger no longer holds ``before``'s state (another process was quicker)."""
-    values = to_row(after)
-    update = (
-        sa.update(attempts)
-        .where(attempts.c.attempt_id == before.attempt_id, attempts.c.state == str(before.state))
-        .values({name: values[name] for name in values if values[name] != getattr(before, name, None)})
-    )
-    if connection.execute(update).rowcount != 1:
+    key = {"key_attempt_id": before.attempt_id, "key_state": str(before.state)}
+    if connection.execute(_UPDATE, to_row(after) | key).rowcount != 1:
         return False
     _remember(connection, after, before.state, run_id)
     return True
@@ -211,58 +214,16 @@ def regenerate(connection: sa.Connection, shard: str, label: str, at: datetime) 
     connection.execute(insert.on_conflict_do_update(index_elements=["shard"], set_={"label": label, "at": at}))
 
 
-def request_counts(connection: sa.Connection, *, prompt_table: str | None = None) -> list[dict[str, object]]:
-    """Per service, table and state: how many requests stand there, by their live or else latest attempt."""
-    is_live = sa.case((attempts.c.state.in_([str(state) for state in LIVE_STATES]), 0), else_=1)
-    order = (is_live, attempts.c.claimed_at.desc())
-    place = sa.func.row_number().over(partition_by=(attempts.c.service, attempts.c.request_id), order_by=order)
-    columns = (attempts.c.service, attempts.c.prompt_table, attempts.c.state, attempts.c.claimed_at)
-    ranked = sa.select(*columns, place.label("place")).subquery()
-    grouping = (ranked.c.service, ranked.c.prompt_table, ranked.c.state)
-    query = (
-        sa.select(
-            *grouping, sa.func.count().label("requests"), sa.func.min(ranked.c.claimed_at).label("oldest_claimed_at")
-        )
-        .where(ranked.c.place == 1)
-        .group_by(*grouping)
-        .order_by(*grouping)
-    )
-    if prompt_table is not None:
-        query = query.where(ranked.c.prompt_table == prompt_table)
-    return [dict(row) for row in connection.execute(query).mappings()]
-
-
-def spent_credits(connection: sa.Connection, *, prompt_table: str | None = None) -> list[tuple[str, str, float]]:
-    """Per service and table: credits taken from the account, as far as they are known."""
-    key = (attempts.c.service, attempts.c.prompt_table)
-    query = sa.select(*key, sa.func.coalesce(sa.func.sum(attempts.c.credits), 0.0)).group_by(*key).order_by(*key)
-    if prompt_table is not None:
-        query = query.where(attempts.c.prompt_table == prompt_table)
-    return [(str(service), str(table), float(amount)) for service, table, amount in connection.execute(query)]
-
-
-def requests_bought_twice(connection: sa.Connection) -> list[str]:
-    """Requests for which KIE charged more than one task, but for those whose first attempt a person gave up."""
-    charged = sa.select(attempts.c.service, attempts.c.request_id).where(
-        attempts.c.task_id.is_not(None),
-        attempts.c.state != str(AttemptState.ABANDONED),
-        sa.or_(attempts.c.credits.is_(None), attempts.c.credits > 0),
-    )
-    grouped = charged.group_by(attempts.c.service, attempts.c.request_id).having(sa.func.count() > 1)
-    return [str(row.request_id) for row in connection.execute(grouped)]
-
-
 def _remember(connection: sa.Connection, after: Attempt, before: AttemptState | None, run_id: str) -> None:
-    connection.execute(
-        sa.insert(transitions).values(
-            attempt_id=after.attempt_id,
-            from_state=None if before is None else str(before),
-            to_state=str(after.state),
-            at=after.updated_at,
-            run_id=run_id,
-            reason=after.status_reason,
-        )
-    )
+    values = {
+        "attempt_id": after.attempt_id,
+        "from_state": None if before is None else str(before),
+        "to_state": str(after.state),
+        "at": after.updated_at,
+        "run_id": run_id,
+        "reason": after.status_reason,
+    }
+    connection.execute(_REMEMBER, values)
 
 
 def _insert(connection: sa.Connection):

@@ -8,7 +8,7 @@ import pytest
 
 from banana_pipeline.core import attempts as moves
 from banana_pipeline.core.attempts import Attempt, AttemptState
-from banana_pipeline.store import ledger
+from banana_pipeline.store import ledger, ledger_reports
 from banana_pipeline.store.group_commit import LedgerWriter
 from banana_pipeline.store.ledger import Claim
 from banana_pipeline_tests.core.histories import START, brought_to, new_attempt
@@ -180,20 +180,20 @@ def test_counts_spending_and_latencies_are_told_per_table(writer: LedgerWriter) 
     _bought(writer, "one", "failed", 0.0)
     _bought(writer, "one", "succeeded", 18.0)
     _bought(writer, "two", "succeeded", 24.0, prompt_table="cards")
-    counts = writer.call(ledger.request_counts)
+    counts = writer.call(ledger_reports.request_counts)
     assert [(row["prompt_table"], row["state"], row["requests"]) for row in counts] == [
         ("boats", "succeeded", 1), ("cards", "succeeded", 1),
     ]  # fmt: skip
     assert counts[0]["oldest_claimed_at"].tzinfo is not None
-    assert len(writer.call(ledger.request_counts, prompt_table="cards")) == 1
-    assert writer.call(ledger.spent_credits) == [("api.kie.ai", "boats", 18.0), ("api.kie.ai", "cards", 24.0)]
+    assert len(writer.call(ledger_reports.request_counts, prompt_table="cards")) == 1
+    assert writer.call(ledger_reports.spent_credits) == [("api.kie.ai", "boats", 18.0), ("api.kie.ai", "cards", 24.0)]
     assert writer.call(ledger.recent_latencies_s, "api.kie.ai", "1K") == [34.0, 28.0] or sorted(
         writer.call(ledger.recent_latencies_s, "api.kie.ai", "1K")
     ) == [28.0, 34.0]
-    assert writer.call(ledger.requests_bought_twice) == []
+    assert writer.call(ledger_reports.requests_bought_twice) == []
 
 
 def test_a_request_charged_twice_is_found(writer: LedgerWriter) -> None:
     _bought(writer, "one", "failed", 18.0)
     _bought(writer, "one", "succeeded", 18.0)
-    assert writer.call(ledger.requests_bought_twice) == ["one"]
+    assert writer.call(ledger_reports.requests_bought_twice) == ["one"]
