@@ -53,8 +53,8 @@ class Settings:
         return self.data_dir / "reference"
 
 
-def service_of(base_url: str) -> str:
-    """Host of a KIE address.
+def service_of(base_url: str, setting: str = "KIE_BASE_URL") -> str:
+    """Host of a KIE address, as ``setting`` has it.
 
     Raises:
         SettingsError: it is not an http(s) address.
@@ -65,7 +65,7 @@ def service_of(base_url: str) -> str:
     except ValueError:
         host = None
     if host is None:
-        raise SettingsError(f"KIE_BASE_URL is {base_url!r}; set it to an address such as {KIE_BASE_URL}")
+        raise SettingsError(f"{setting} is {base_url!r}; set it to an address such as {KIE_BASE_URL}")
     return host
 
 
@@ -78,10 +78,12 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
     data_dir = _folder(environ, "BANANA_DATA_DIR", "data")
     base_url = environ.get("KIE_BASE_URL") or KIE_BASE_URL
     service_of(base_url)
+    upload_base_url = environ.get("KIE_UPLOAD_BASE_URL") or _upload_default(base_url)
+    service_of(upload_base_url, "KIE_UPLOAD_BASE_URL")
     return Settings(
         api_keys=_keys(environ),
         base_url=base_url,
-        upload_base_url=environ.get("KIE_UPLOAD_BASE_URL") or _upload_default(base_url),
+        upload_base_url=upload_base_url,
         data_dir=data_dir,
         prompts_dir=_folder(environ, "BANANA_PROMPTS_DIR", str(data_dir / "prompts")),
         ledger_url=environ.get("BANANA_LEDGER_URL") or _ledger_default(data_dir),

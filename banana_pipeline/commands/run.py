@@ -15,6 +15,7 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
+from filelock import FileLock
 
 from banana_pipeline.commands.tables import ChosenTable
 from banana_pipeline.core.failures import SettingsError
@@ -82,7 +83,14 @@ def open_instance(settings: Settings) -> dg.DagsterInstance:
     os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "yes")
     if not os.environ.get("DAGSTER_HOME"):
         os.environ["DAGSTER_HOME"] = str(dagster_home(settings))
-    return dg.DagsterInstance.get()
+    # Dagster makes its SQLite files when they are first used, without a lock: two commands that start together on a
+    # new folder would make them at the same time, and both fail.
+    with FileLock(Path(os.environ["DAGSTER_HOME"]) / ".banana.lock"):
+        instance = dg.DagsterInstance.get()
+        instance.get_runs_count()
+        instance.get_dynamic_partitions("prompt_shards")
+        instance.all_instigator_state()
+    return instance
 
 
 def dagster_home(settings: Settings) -> Path:
@@ -92,8 +100,9 @@ def dagster_home(settings: Settings) -> Path:
     try:
         home.mkdir(parents=True, exist_ok=True)
         config = home / "dagster.yaml"
-        if not config.exists():
-            config.write_text(_INSTANCE_SETTINGS)
+        with FileLock(home / ".banana.lock"):
+            if not config.exists():
+                config.write_text(_INSTANCE_SETTINGS)
     except OSError as error:
         raise SettingsError(
             f"The folder {home} cannot be written ({error.strerror or error}); "
