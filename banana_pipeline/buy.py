@@ -37,7 +37,10 @@ from banana_pipeline.uploads import Uploader
 from banana_pipeline.work import Rules, Wanted
 
 _PREPARERS = 4
-_SUBMITTERS = 8  # so that the claims of several orders share one commit where the pace allows
+# At a slow pace one submitter: a grant that one request gives back goes to the next at once, and none is lost. At a
+# quick pace several, whose claims share one commit.
+_SLOW_PER_S = 20.0
+_SUBMITTERS = 8
 _NO_ROOM_PAUSE_S = 0.25
 
 
@@ -81,7 +84,7 @@ class Buyer:
         async with anyio.create_task_group() as tasks:
             for _ in range(_PREPARERS):
                 tasks.start_soon(self._prepare_all, account, ready_in.clone(), self._offered.clone())
-            for _ in range(_SUBMITTERS):
+            for _ in range(1 if account.pace.limit.per_second <= _SLOW_PER_S else _SUBMITTERS):
                 tasks.start_soon(self._submit_all, account, ready_out.clone())
             ready_in.close()
             ready_out.close()
