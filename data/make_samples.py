@@ -21,7 +21,7 @@ POSTCARDS = [
     ("Overhead view of a harbour full of red fishing boats", "4:3", "1K", "jpg", None),
     ("The old tram of Lisbon climbing a steep street, watercolour", "3:4", "1K", "png", None),
     ("Snow on the roofs of a mountain village, windows lit, linocut in two colours", "2:3", "1K", "png", None),
-    ("A greengrocer's stall with hand-lettered signs: \"Kirschen {500 g} 4,90\"", "4:5", "1K", "jpg", None),
+    ('A greengrocer\'s stall with hand-lettered signs: "Kirschen {500 g} 4,90"', "4:5", "1K", "jpg", None),
     ("Desert road under the Milky Way, long exposure", "21:9", "2K", "jpg", None),
     ("Eine Bäckerei am frühen Morgen, warmes Licht, Ölgemälde", "1:1", "1K", "png", None),
     ("雨の日の京都、石畳と赤い傘、浮世絵風", "9:16", "1K", "png", None),
@@ -64,7 +64,12 @@ SCENES = [
     ("lamp-loft", "The lamp beside a leather chair in a loft at night", ["lamp.jpg"], "2:3"),
     ("lamp-mug", "The lamp and the mug together on a small table, still life", ["lamp.jpg", "mug.png"], "1:1"),
     ("plant-sill", "The plant on a rainy window sill, film photograph", ["plant.webp"], "4:5"),
-    ("all-shelf", "All three things on one oak shelf, catalogue picture", ["mug.png", "lamp.jpg", "plant.webp"], "16:9"),
+    (
+        "all-shelf",
+        "All three things on one oak shelf, catalogue picture",
+        ["mug.png", "lamp.jpg", "plant.webp"],
+        "16:9",
+    ),
     ("vase-missing", "The vase on a piano", ["vase.png"], "1:1"),  # bad on purpose: there is no such file
     ("secret", "The mug in front of the cellar door", ["../../../../etc/hostname"], "1:1"),  # bad on purpose
 ]

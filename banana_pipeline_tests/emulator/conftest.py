@@ -31,9 +31,7 @@ class Caller:
     def post(self, body: Any) -> httpx.Response:
         return self.http.post("/api/v1/jobs/createTask", json=body)
 
-    def create(
-        self, prompt: str = "a red boat", call_back_url: str | None = None, **given: Any
-    ) -> dict[str, Any]:
+    def create(self, prompt: str = "a red boat", call_back_url: str | None = None, **given: Any) -> dict[str, Any]:
         """The whole decoded answer of createTask."""
         extra = {"callBackUrl": call_back_url} if call_back_url else {}
         return self.post({"model": "nano-banana-pro", **extra, "input": {"prompt": prompt, **given}}).json()

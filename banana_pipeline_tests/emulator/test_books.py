@@ -132,9 +132,7 @@ def test_a_restart_on_another_port_forgets_nothing(tmp_path: Path) -> None:
         caller = Caller(first, "key")
         caller.http.post("/admin/accounts", json={"key": "key", "balance_credits": 100})
         fields = {"uploadPath": "a", "fileName": "r.png"}
-        upload = caller.http.post(
-            "/api/file-stream-upload", data=fields, files={"file": b"\x89PNG\r\n\x1a\n"}
-        )
+        upload = caller.http.post("/api/file-stream-upload", data=fields, files={"file": b"\x89PNG\r\n\x1a\n"})
         reference = upload.json()["data"]["downloadUrl"]
         fine, failing = caller.task_id("fine", image_input=[reference]), caller.task_id("[fail:internal]")
         first.advance(5)

@@ -65,9 +65,7 @@ def test_a_success_is_posted_once_signed_to_the_very_url(start: Start, receiver:
     path, headers, _ = receiver.got[0]
     assert path == "/cb?attempt=a1"
     assert headers["x-webhook-timestamp"] == str(int(START_S + 10))
-    assert headers["x-webhook-signature"] == signature(
-        "hook", created["data"]["taskId"], str(int(START_S + 10))
-    )
+    assert headers["x-webhook-signature"] == signature("hook", created["data"]["taskId"], str(int(START_S + 10)))
     assert (body["code"], body["msg"]) == (200, "Playground task completed successfully.")
     assert (body["data"]["state"], body["data"]["creditsConsumed"]) == ("success", 18.0)
     assert json.loads(body["data"]["resultJson"])["resultUrls"]
@@ -88,9 +86,7 @@ def test_a_lost_answer_still_calls_back(start: Start, receiver: Receiver) -> Non
     assert receiver.wait_for(1)[0]["data"]["taskId"] in caller.emulator.books.tasks
 
 
-def test_a_refused_callback_is_tried_three_times_more_and_then_given_up(
-    start: Start, receiver: Receiver
-) -> None:
+def test_a_refused_callback_is_tried_three_times_more_and_then_given_up(start: Start, receiver: Receiver) -> None:
     receiver.statuses = [500] * 10
     caller = start(latency_s=(0, 0))
     caller.create("boat", call_back_url=receiver.url)
@@ -110,17 +106,13 @@ def _settle(books: Any, failed: int) -> None:
 
 
 def test_faults_make_callbacks_late_double_forged_or_missing(start: Start, receiver: Receiver) -> None:
-    late = Faults(
-        callback_late_share=1, callback_late_s=30, callback_duplicate_share=1, callback_forged_share=1
-    )
+    late = Faults(callback_late_share=1, callback_late_s=30, callback_duplicate_share=1, callback_forged_share=1)
     caller = start(latency_s=(0, 0), faults=late, webhook_hmac_key="hook")
     task_id = caller.create("boat", call_back_url=receiver.url)["data"]["taskId"]
     forged = receiver.wait_for(1)[0]["data"]
     headers = receiver.got[0][1]
     assert forged["taskId"] != task_id
-    assert headers["x-webhook-signature"] != signature(
-        "hook", forged["taskId"], headers["x-webhook-timestamp"]
-    )
+    assert headers["x-webhook-signature"] != signature("hook", forged["taskId"], headers["x-webhook-timestamp"])
     caller.emulator.advance(30)
     assert [body["data"]["taskId"] for body in receiver.wait_for(3)[1:]] == [task_id, task_id]
     caller.http.post("/admin/faults", json={"callback_missing_share": 1})

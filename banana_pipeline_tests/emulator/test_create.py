@@ -90,9 +90,7 @@ def test_malformed_json_is_http_400(caller: Caller) -> None:
     assert (answer.status_code, answer.json()["code"]) == (400, 400)
 
 
-@pytest.mark.parametrize(
-    "headers", [{}, {"x-api-key": "k"}, {"authorization": "Token k"}, {"authorization": "k"}]
-)
+@pytest.mark.parametrize("headers", [{}, {"x-api-key": "k"}, {"authorization": "Token k"}, {"authorization": "k"}])
 def test_without_a_bearer_key_the_body_code_is_401(caller: Caller, headers: dict[str, str]) -> None:
     url = f"{caller.emulator.base_url}/api/v1/jobs/createTask"
     answer = anyone.post(url, json={"model": "wrong"}, headers=headers)
