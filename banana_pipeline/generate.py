@@ -25,7 +25,7 @@ from banana_pipeline.core.decisions import live_attempt, may_attempt, refusal_of
 from banana_pipeline.core.timing import backoff_s, jittered
 from banana_pipeline.follow import Follower
 from banana_pipeline.orders import Orders
-from banana_pipeline.progress import Progress
+from banana_pipeline.progress import STOPPED_NOTICE, Progress
 from banana_pipeline.stopping import StopRequest
 from banana_pipeline.store import ledger
 from banana_pipeline.store.group_commit import LedgerWriter
@@ -223,7 +223,7 @@ class Generation:
 
     async def _watch_stop(self) -> None:
         await self.stop.requested.wait()
-        self.progress.notice("Stopped on request. What is paid is recorded; run the same again to go on.")
+        self.progress.notice(STOPPED_NOTICE)
         self._work.cancel_scope.cancel()
 
     async def _tick(self) -> None:

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 
 from banana_pipeline.core.requests import usd
 
+STOPPED_NOTICE = "Stopped on request. What is paid is recorded; run the same again to go on."
+
 
 @dataclass(kw_only=True)
 class Progress:

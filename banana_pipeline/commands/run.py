@@ -25,7 +25,7 @@ from banana_pipeline.defs.automation import JOB_NAME
 from banana_pipeline.defs.partitions import contiguous_ranges, range_tags, register_shards
 from banana_pipeline.defs.resources import FilesResource
 from banana_pipeline.kie.client import check_key
-from banana_pipeline.progress import Progress
+from banana_pipeline.progress import STOPPED_NOTICE, Progress
 from banana_pipeline.settings import Settings
 from banana_pipeline.store.group_commit import LedgerWriter
 from banana_pipeline.store.outputs import Warehouse
@@ -154,6 +154,8 @@ def run_tables(
                 is_stopped = True
                 break
             errors += _sentences(result)
+    if is_stopped:
+        progress.notice(STOPPED_NOTICE)
     return RunSummary(
         tables=[summarize(Warehouse(settings.data_dir), one.table.name, shards) for one in chosen],
         errors=list(dict.fromkeys(errors)),
