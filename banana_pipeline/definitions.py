@@ -10,17 +10,13 @@ from typing import Any
 
 import dagster as dg
 
-from banana_pipeline.settings import Settings, read_settings
+from banana_pipeline.settings import KIE_BASE_URL, Settings, read_settings
 
 warnings.filterwarnings("ignore", category=dg.BetaWarning)
 warnings.filterwarnings("ignore", category=dg.PreviewWarning)
 
 from banana_pipeline.defs.automation import generate_images, prompt_tables_sensor  # noqa: E402
-from banana_pipeline.defs.checks import (  # noqa: E402
-    every_row_is_terminal,
-    no_request_is_bought_twice,
-    success_rate_is_high,
-)
+from banana_pipeline.defs.checks import CHECKS  # noqa: E402
 from banana_pipeline.defs.generations import buy_generations  # noqa: E402
 from banana_pipeline.defs.images import archive_images  # noqa: E402
 from banana_pipeline.defs.prompts import prompt_tables, read_prompts  # noqa: E402
@@ -43,23 +39,32 @@ def build_defs(resource_overrides: Mapping[str, Any] | None = None) -> dg.Defini
     Raises:
         SettingsError: an environment variable cannot be used.
     """
+    settings = read_settings(os.environ)
+    buying = buy_generations.map_asset_specs(lambda spec: _named_service(spec, settings))
     return dg.Definitions(
-        assets=[prompt_tables, read_prompts, buy_generations, archive_images, generation_report],
-        asset_checks=[every_row_is_terminal, no_request_is_bought_twice, success_rate_is_high],
+        assets=[prompt_tables, read_prompts, buying, archive_images, generation_report],
+        asset_checks=CHECKS,
         jobs=[generate_images],
         sensors=[prompt_tables_sensor],
-        resources={**_resources(read_settings(os.environ)), **(resource_overrides or {})},
+        resources={**_resources(settings), **(resource_overrides or {})},
         # One process holds all connections and the pace of a run; a process per step would only cost start-up time.
         executor=dg.in_process_executor,
     )
+
+
+def _named_service(spec: dg.AssetSpec, settings: Settings) -> dg.AssetSpec:
+    """Where orders go, for everyone to see who is about to start them in the UI."""
+    if settings.base_url.rstrip("/") == KIE_BASE_URL:
+        return spec
+    note = f"**Not the real KIE**: orders go to {settings.base_url}, and nothing there costs KIE credits."
+    return spec.replace_attributes(description=f"{note}\n\n{spec.description}")
 
 
 def _resources(settings: Settings) -> dict[str, Any]:
     has_ledger_url = bool(os.environ.get("BANANA_LEDGER_URL"))
     return {
         "kie": KieResource(
-            # Only the name of the variable is known to Dagster; the key itself is read when a run starts.
-            api_keys=dg.EnvVar("KIE_API_KEYS" if os.environ.get("KIE_API_KEYS") else "KIE_API_KEY"),
+            api_keys=_api_keys(),
             base_url=settings.base_url,
             upload_base_url=settings.upload_base_url,
             rate_limit=f"{settings.rate_limit.count}/{settings.rate_limit.window_s:g}s",
@@ -77,6 +82,15 @@ def _resources(settings: Settings) -> dict[str, Any]:
         ),
         "progress": dg.ResourceDefinition(resource_fn=logging_progress),
     }
+
+
+def _api_keys() -> str:
+    """Only the name of the variable is known to Dagster; the key itself is read when a run starts.
+
+    Without a key everything that costs nothing still works, and the paid step says in words what is missing.
+    """
+    names = [name for name in ("KIE_API_KEYS", "KIE_API_KEY") if os.environ.get(name)]
+    return dg.EnvVar(names[0]) if names else ""
 
 
 defs = build_defs()

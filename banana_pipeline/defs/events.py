@@ -17,6 +17,7 @@ from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_AS
 from banana_pipeline.core.failures import UserError
 
 CODE_VERSION = "1"
+GROUP = "banana"
 
 
 @contextlib.contextmanager
@@ -58,8 +59,16 @@ def report_shard(
         "dagster/data_version_is_user_provided": "true",
         "dagster/code_version": CODE_VERSION,
         **{f"dagster/input_data_version/{key}": version for key, version in inputs.items()},
+        # Dagster believes in an input only where both tags name it; the versions decide, the pointer is not looked at.
+        **{f"dagster/input_event_pointer/{key}": "NULL" for key in inputs},
     }
     context.log_event(dg.AssetMaterialization(asset, partition=shard_key, metadata=metadata, tags=tags))
+
+
+def report_source(context: dg.AssetExecutionContext, asset: str, shard_key: str, data_version: str) -> None:
+    """Record which version of a source a shard was made from, so that the shard is out of date when it changes."""
+    tags = {"dagster/data_version": data_version}
+    context.log_event(dg.AssetObservation(asset, partition=shard_key, tags=tags))
 
 
 def quiet_output(asset: str) -> dg.Output[None]:

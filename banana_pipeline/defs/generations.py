@@ -12,10 +12,10 @@ import dagster as dg
 import pyarrow as pa
 from pydantic import Field
 
-from banana_pipeline.core.failures import ReadFailed
+from banana_pipeline.core.failures import ReadFailed, TableError
 from banana_pipeline.core.requests import ReferenceImage
 from banana_pipeline.core.shards import Shard, parse_key
-from banana_pipeline.defs.events import CODE_VERSION, quiet_output, report_shard, told_in_words
+from banana_pipeline.defs.events import CODE_VERSION, GROUP, quiet_output, report_shard, told_in_words
 from banana_pipeline.defs.metadata import schema_metadata, status_metadata
 from banana_pipeline.defs.partitions import prompt_shards
 from banana_pipeline.defs.resources import FilesResource, KieResource, LedgerResource
@@ -46,7 +46,7 @@ class GenerationsConfig(dg.Config):
     name="buy_generations",
     partitions_def=prompt_shards,
     backfill_policy=dg.BackfillPolicy.single_run(),
-    group_name="images",
+    group_name=GROUP,
     specs=[
         dg.AssetSpec(
             GENERATIONS,
@@ -73,6 +73,7 @@ def buy_generations(
     with told_in_words(), ledger.open() as writer:
         writing = _ShardWriter(context=context, files=files, writer=writer)
         is_stopped = anyio.run(_buy, context, config, kie, progress, writing)
+        writing.complain_if_nothing_was_read()
     for sentence in progress.notices:
         context.log.warning(sentence)
     context.log.info(progress.line())
@@ -120,13 +121,19 @@ class _ShardWriter:
         self._context = context
         self._files = files
         self._prompts: dict[str, pa.Table] = {}
+        self._unread: dict[str, TableError] = {}
+        self._has_read = False
 
     def work(self, key: str) -> ShardWork:
         shard = parse_key(key)
-        if not self._files.warehouse.exists(PROMPTS, shard):
-            self._context.log.error(f"{key}: its prompts were not read yet; materialize 'prompts' first.")
+        try:
+            prompts = self._files.warehouse.read(PROMPTS, shard)
+        except TableError as error:
+            self._unread[key] = error
+            self._context.log.error(str(error))
             return ShardWork(key=key, wanted=())
-        prompts = self._prompts[key] = self._files.warehouse.read(PROMPTS, shard)
+        self._prompts[key] = prompts
+        self._has_read = True
         keys = zip(
             requests_of(prompts),
             *(prompts[name].to_pylist() for name in ("request_id", "prompt_table", "row_number", "table_version")),
@@ -134,6 +141,11 @@ class _ShardWriter:
         )
         names = ("request", "request_id", "prompt_table", "row_number", "table_version")
         return ShardWork(key=key, wanted=[Wanted(**dict(zip(names, values, strict=True))) for values in keys])
+
+    def complain_if_nothing_was_read(self) -> None:
+        """One shard without prompts does not stop the others; when none has any, the step has failed."""
+        if self._unread and not self._has_read:
+            raise next(iter(self._unread.values()))
 
     def write(self, done: ShardDone) -> None:
         prompts = self._prompts.pop(done.key, None)

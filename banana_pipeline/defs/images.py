@@ -10,8 +10,9 @@ import dagster as dg
 import pyarrow as pa
 
 from banana_pipeline.archive import Archived, Archiver, Result
+from banana_pipeline.core.failures import TableError
 from banana_pipeline.core.shards import parse_key
-from banana_pipeline.defs.events import CODE_VERSION, quiet_output, report_shard, told_in_words
+from banana_pipeline.defs.events import CODE_VERSION, GROUP, quiet_output, report_shard, told_in_words
 from banana_pipeline.defs.metadata import preview_md, schema_metadata, thumbnails_md
 from banana_pipeline.defs.partitions import prompt_shards
 from banana_pipeline.defs.resources import FilesResource, KieResource
@@ -25,7 +26,7 @@ from banana_pipeline.store.schemas import GENERATIONS, IMAGES
     name="archive_images",
     partitions_def=prompt_shards,
     backfill_policy=dg.BackfillPolicy.single_run(),
-    group_name="images",
+    group_name=GROUP,
     specs=[
         dg.AssetSpec(
             IMAGES,
@@ -43,27 +44,36 @@ def archive_images(
     kie: KieResource,
     progress: dg.ResourceParam[Progress],
 ) -> Iterator[dg.Output[None]]:
-    for key in context.partition_keys:
-        shard = parse_key(key)
-        if not files.warehouse.exists(GENERATIONS, shard):
-            context.log.error(f"{key}: nothing was generated yet; materialize 'generations' first.")
-            continue
-        generations = files.warehouse.read(GENERATIONS, shard)
-        results, positions = _results(generations)
-        with told_in_words():
-            archived = anyio.run(_fetch, kie, files, progress, results)
-        table = images_table(generations, [_record(one) for one in archived], positions=positions)
-        provenance = {**files.warehouse.provenance(GENERATIONS, shard), "run_id": context.run_id}
-        written = files.warehouse.write(IMAGES, shard, table, provenance)
-        report_shard(
-            context,
-            IMAGES,
-            key,
-            data_version=written.data_version,
-            inputs={GENERATIONS: files.warehouse.data_version(GENERATIONS, shard)},
-            metadata={**_metadata(table), "dagster/uri": written.path},
-        )
+    problems: list[TableError] = []
+    with told_in_words():
+        for key in context.partition_keys:
+            try:
+                generations = files.warehouse.read(GENERATIONS, parse_key(key))
+            except TableError as error:
+                problems.append(error)
+                context.log.error(str(error))
+                continue
+            results, positions = _results(generations)
+            archived = anyio.run(_fetch, kie, files, progress, results) if results else []
+            table = images_table(generations, [_record(one) for one in archived], positions=positions)
+            _write(context, files, key, table)
+        if problems and len(problems) == len(context.partition_keys):
+            raise problems[0]
     yield quiet_output(IMAGES)
+
+
+def _write(context: dg.AssetExecutionContext, files: FilesResource, key: str, table: pa.Table) -> None:
+    shard = parse_key(key)
+    provenance = {**files.warehouse.provenance(GENERATIONS, shard), "run_id": context.run_id}
+    written = files.warehouse.write(IMAGES, shard, table, provenance)
+    report_shard(
+        context,
+        IMAGES,
+        key,
+        data_version=written.data_version,
+        inputs={GENERATIONS: files.warehouse.data_version(GENERATIONS, shard)},
+        metadata={**_metadata(table), "dagster/uri": written.path},
+    )
 
 
 def _results(generations: pa.Table) -> tuple[list[Result], list[int]]:
@@ -92,16 +102,16 @@ def _record(archived: Archived) -> dict[str, object]:
 
 
 def _metadata(images: pa.Table) -> dict[str, object]:
-    errors = [error for error in images["archive_error"].to_pylist() if error]
+    is_missing = images["archive_error"].is_valid()
+    missing = images.filter(is_missing)
     paths = zip(*(images[name].to_pylist() for name in ("thumbnail_path", "prompt")), strict=True)
     metadata: dict[str, object] = {
         "dagster/partition_row_count": images.num_rows,
-        "images_archived": images.num_rows - len(errors),
-        "images_missing": len(errors),
-        "image_bytes": sum(size or 0 for size in images["image_bytes"].to_pylist()),
+        "images_archived": images.num_rows - missing.num_rows,
+        "images_missing": missing.num_rows,
+        "archived_megabytes": round(sum(size or 0 for size in images["image_bytes"].to_pylist()) / 1e6, 1),
         "contact_sheet": thumbnails_md([(path, prompt) for path, prompt in paths if path]),
     }
-    if errors:
-        missing = images.filter(images["archive_error"].is_valid())
+    if missing.num_rows:
         metadata["not_archived"] = preview_md(missing, ["row_number", "id", "prompt", "archive_error"])
     return metadata

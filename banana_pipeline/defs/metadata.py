@@ -4,20 +4,26 @@ Lives here: column schemas, small tables in Markdown, counts. Does not live here
 """
 
 import base64
+import io
+import re
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
+from PIL import Image
+from upath import UPath
 
 from banana_pipeline.core.requests import usd
 from banana_pipeline.store.schemas import DESCRIPTION_KEY, contract_schema
 
 _MOST_LINES = 20
 _MOST_CHARACTERS = 120
-_MOST_THUMBNAIL_BYTES = 36_000
+_MOST_SHEET_CHARACTERS = 48_000
+_STAMP_PX = 128
+_MARKUP = re.compile(r"[\\`*_{}\[\]()<>|#!&~$]")
+_ADDRESS = re.compile(r"(?<=:)(?=//)|(?<=www)(?=\.)|(?<=@)", re.IGNORECASE)
 
 
 def schema_metadata(asset: str) -> dict[str, Any]:
@@ -34,19 +40,24 @@ def schema_metadata(asset: str) -> dict[str, Any]:
 def preview_md(table: pa.Table, columns: Sequence[str]) -> dg.MarkdownMetadataValue:
     """The first rows of a table as Markdown. Prompts are strangers' text: nothing in them is markup here."""
     rows = table.select(list(columns)).slice(0, _MOST_LINES).to_pylist()
-    lines = [" | ".join(columns), " | ".join("---" for _ in columns)]
-    lines += [" | ".join(_cell(row[name]) for name in columns) for row in rows]
+    lines = [_line(columns), _line("---" for _ in columns)]
+    lines += [_line(_cell(row[name]) for name in columns) for row in rows]
     if table.num_rows > len(rows):
         lines.append(f"\n... and {table.num_rows - len(rows):,} more")
     return dg.MetadataValue.md("\n".join(lines))
 
 
+def _line(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
 def _cell(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:,.3f}".rstrip("0").rstrip(".")
     text = " ".join(str("" if value is None else value).split())
     text = text if len(text) <= _MOST_CHARACTERS else text[: _MOST_CHARACTERS - 3] + "..."
-    for mark in "\\`*_{}[]<>|#!&":
-        text = text.replace(mark, f"&#{ord(mark)};") if mark != "&" else text
-    return text
+    # The UI links addresses even where their characters are written as entities; an invisible joiner parts them.
+    return _MARKUP.sub(lambda mark: f"&#{ord(mark[0])};", _ADDRESS.sub("\u2060", text))
 
 
 def status_metadata(generations: pa.Table) -> dict[str, Any]:
@@ -60,7 +71,7 @@ def status_metadata(generations: pa.Table) -> dict[str, Any]:
         "cost_usd": usd(credits_sum),
     }
     if statuses:
-        metadata["success_rate"] = statuses.count("succeeded") / len(statuses)
+        metadata["success_rate"] = round(statuses.count("succeeded") / len(statuses), 4)
     unwell = generations.filter(pc.field("status") != "succeeded")
     if unwell.num_rows:
         metadata["not_succeeded"] = preview_md(unwell, ["row_number", "id", "prompt", "status", "status_reason"])
@@ -76,11 +87,27 @@ def counted(values: Iterable[str]) -> list[tuple[str, int]]:
 def thumbnails_md(thumbnails: Sequence[tuple[str, str]]) -> dg.MarkdownMetadataValue:
     """A contact sheet of (path, label), as data URIs that the UI renders; stops before the event log grows fat."""
     pieces: list[str] = []
-    size_bytes = 0
+    left = _MOST_SHEET_CHARACTERS
     for path, label in thumbnails:
-        data = Path(path).read_bytes()
-        size_bytes += len(data)
-        if size_bytes > _MOST_THUMBNAIL_BYTES:
-            break
+        data = _stamp_sized(path)
+        if data is None:
+            continue
         pieces.append(f"![{_cell(label)}](data:image/webp;base64,{base64.b64encode(data).decode()})")
-    return dg.MetadataValue.md(" ".join(pieces) or "no thumbnails")
+        left -= len(pieces[-1]) + 1
+        if left < 0:
+            del pieces[-1]
+            break
+    more = f"\n\nand {len(thumbnails) - len(pieces):,} more" if len(thumbnails) > len(pieces) else ""
+    return dg.MetadataValue.md((" ".join(pieces) or "no thumbnails") + more)
+
+
+def _stamp_sized(path: str) -> bytes | None:
+    """A thumbnail made smaller still; None if it cannot be read, which is no reason to fail."""
+    out = io.BytesIO()
+    try:
+        with Image.open(io.BytesIO(UPath(path).read_bytes())) as image:
+            image.thumbnail((_STAMP_PX, _STAMP_PX))
+            image.save(out, "WEBP", quality=70)
+    except (OSError, ValueError):
+        return None
+    return out.getvalue()

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from banana_pipeline.core.failures import TableError
 from banana_pipeline.core.shards import Shard, parse_key
-from banana_pipeline.defs.events import CODE_VERSION, quiet_output, report_shard, told_in_words
+from banana_pipeline.defs.events import CODE_VERSION, GROUP, quiet_output, report_shard, report_source, told_in_words
 from banana_pipeline.defs.metadata import preview_md, schema_metadata
 from banana_pipeline.defs.partitions import prompt_shards, register_shards
 from banana_pipeline.defs.resources import FilesResource, LedgerResource
@@ -28,7 +28,7 @@ from banana_pipeline.store.tables import content_version
 @dg.observable_source_asset(
     name="prompt_tables",
     partitions_def=prompt_shards,
-    group_name="prompts",
+    group_name=GROUP,
     description=(
         "Parquet files, or folders of Parquet parts, in the prompts folder. Observing them registers new shards; the "
         "data version of a shard is the hash of its whole table."
@@ -65,7 +65,7 @@ class PromptsConfig(dg.Config):
     name="read_prompts",
     partitions_def=prompt_shards,
     backfill_policy=dg.BackfillPolicy.single_run(),
-    group_name="prompts",
+    group_name=GROUP,
     specs=[
         dg.AssetSpec(
             PROMPTS,
@@ -143,6 +143,7 @@ def _write(
         "table_version": version,
         "shard_rows": str(files.shard_rows),
     }
+    report_source(context, "prompt_tables", shard.key, version)
     for asset, table in (
         (PROMPTS, prompts_table(rows, table_version=version)),
         (REJECTED, rejected_table(rows, table_version=version)),

@@ -9,7 +9,8 @@ import dagster as dg
 import pyarrow as pa
 
 from banana_pipeline import report
-from banana_pipeline.defs.events import CODE_VERSION
+from banana_pipeline.core.requests import usd
+from banana_pipeline.defs.events import CODE_VERSION, GROUP
 from banana_pipeline.defs.metadata import preview_md
 from banana_pipeline.defs.resources import FilesResource
 from banana_pipeline.store.schemas import GENERATIONS, IMAGES
@@ -21,7 +22,7 @@ from banana_pipeline.store.schemas import GENERATIONS, IMAGES
         dg.AssetDep(GENERATIONS, partition_mapping=dg.AllPartitionMapping()),
         dg.AssetDep(IMAGES, partition_mapping=dg.AllPartitionMapping()),
     ],
-    group_name="images",
+    group_name=GROUP,
     description="Rows by status, cost and latency per prompt table, and the reasons of failures, over all shards.",
     code_version=CODE_VERSION,
     kinds={"parquet"},
@@ -31,14 +32,15 @@ def generation_report(context: dg.AssetExecutionContext, files: FilesResource) -
     per_table = pa.Table.from_pandas(report.totals(generations), preserve_index=False)
     reasons = pa.Table.from_pandas(report.failures(generations), preserve_index=False)
     path = files.warehouse.write_summary("generation_report", per_table, {"run_id": context.run_id})
+    credits_sum = float(sum(value or 0.0 for value in generations["credits"].to_pylist()))
     return dg.MaterializeResult(
         metadata={
-            "dagster/uri": path,
             "dagster/row_count": per_table.num_rows,
-            "rows": generations.num_rows,
-            "credits": float(sum(value or 0.0 for value in generations["credits"].to_pylist())),
-            "cost_usd": float(sum(value or 0.0 for value in generations["cost_usd"].to_pylist())),
+            "requests": generations.num_rows,
+            "credits": credits_sum,
+            "cost_usd": usd(credits_sum),
             "per_table": preview_md(per_table, per_table.column_names),
             "reasons": preview_md(reasons, reasons.column_names),
+            "dagster/uri": path,
         }
     )

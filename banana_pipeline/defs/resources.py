@@ -13,7 +13,7 @@ from pydantic import Field
 from upath import UPath
 
 from banana_pipeline.accounts import Account
-from banana_pipeline.core.failures import TableError
+from banana_pipeline.core.failures import SettingsError, TableError
 from banana_pipeline.core.shards import Shard, shards_of
 from banana_pipeline.kie.client import open_client
 from banana_pipeline.kie.pace import Pace, parse_rate
@@ -44,9 +44,15 @@ class KieResource(dg.ConfigurableResource):
 
     @contextlib.asynccontextmanager
     async def open_accounts(self) -> AsyncIterator[list[Account]]:
-        """One client and one pace per key."""
+        """One client and one pace per key.
+
+        Raises:
+            SettingsError: there is no key.
+        """
         limit = parse_rate(self.rate_limit)
         keys = [key.strip() for key in self.api_keys.split(",") if key.strip()]
+        if not keys:
+            raise SettingsError("KIE_API_KEY is not set; set it to your key from kie.ai where Dagster runs, then again")
         host = self.base_url.split("//", 1)[-1].rstrip("/")
         async with contextlib.AsyncExitStack() as stack:
             accounts: list[Account] = []
