@@ -13,7 +13,7 @@ import dagster as dg
 from upath import UPath
 
 from banana_pipeline.core.failures import TableError
-from banana_pipeline.defs.partitions import contiguous_ranges, prompt_shards, range_tags, register_shards
+from banana_pipeline.defs.partitions import contiguous_ranges, range_tags, register_shards
 from banana_pipeline.defs.resources import FilesResource
 from banana_pipeline.store.schemas import GENERATIONS, IMAGES, PROMPTS, REJECTED
 from banana_pipeline.store.tables import content_version
@@ -24,7 +24,6 @@ _MOST_NAMES = 5
 generate_images = dg.define_asset_job(
     JOB_NAME,
     selection=dg.AssetSelection.assets(PROMPTS, REJECTED, GENERATIONS, IMAGES, "generation_report"),
-    partitions_def=prompt_shards,
     description="From prompt tables to archived images: reads, buys what was never bought, downloads, reports.",
 )
 

@@ -92,7 +92,7 @@ async def _buy(
     """Run the driver over all shards of the run; True if it was asked to stop."""
     rules = Rules(
         service=kie.service,
-        run_id=context.run_id,
+        run_id=context.run.run_id,
         max_in_flight=kie.max_in_flight,
         deadline_s=kie.deadline_s,
         max_attempts=kie.max_attempts,
@@ -153,7 +153,7 @@ class _ShardWriter:
             return
         shard = parse_key(done.key)
         table = generations_table(prompts, outcome_records(prompts, self._owned(shard, prompts, done)))
-        provenance = {**self._files.warehouse.provenance(PROMPTS, shard), "run_id": self._context.run_id}
+        provenance = {**self._files.warehouse.provenance(PROMPTS, shard), "run_id": self._context.run.run_id}
         written = self._files.warehouse.write(GENERATIONS, shard, table, provenance)
         report_shard(
             self._context,

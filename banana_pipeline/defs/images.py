@@ -64,7 +64,7 @@ def archive_images(
 
 def _write(context: dg.AssetExecutionContext, files: FilesResource, key: str, table: pa.Table) -> None:
     shard = parse_key(key)
-    provenance = {**files.warehouse.provenance(GENERATIONS, shard), "run_id": context.run_id}
+    provenance = {**files.warehouse.provenance(GENERATIONS, shard), "run_id": context.run.run_id}
     written = files.warehouse.write(IMAGES, shard, table, provenance)
     report_shard(
         context,

@@ -138,7 +138,7 @@ def _write(
     context: dg.AssetExecutionContext, files: FilesResource, shard: Shard, rows: ShardRows, version: str
 ) -> None:
     provenance = {
-        "run_id": context.run_id,
+        "run_id": context.run.run_id,
         "prompt_table": shard.table,
         "table_version": version,
         "shard_rows": str(files.shard_rows),

@@ -31,7 +31,7 @@ def generation_report(context: dg.AssetExecutionContext, files: FilesResource) -
     generations = files.warehouse.dataset(GENERATIONS).to_table(columns=report.COLUMNS)
     per_table = pa.Table.from_pandas(report.totals(generations), preserve_index=False)
     reasons = pa.Table.from_pandas(report.failures(generations), preserve_index=False)
-    path = files.warehouse.write_summary("generation_report", per_table, {"run_id": context.run_id})
+    path = files.warehouse.write_summary("generation_report", per_table, {"run_id": context.run.run_id})
     credits_sum = float(sum(value or 0.0 for value in generations["credits"].to_pylist()))
     return dg.MaterializeResult(
         metadata={

@@ -1,0 +1,1 @@
+"""The Dagster side: real runs on throw-away instances against the emulator."""
