@@ -1,7 +1,7 @@
 """``banana estimate`` and ``banana status`` against a real ledger: what they count, and that they change nothing."""
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,10 +11,10 @@ from click.testing import CliRunner, Result
 
 from banana_pipeline.cli import main
 from banana_pipeline.core import attempts as moves
-from banana_pipeline.core.attempts import Attempt
 from banana_pipeline.core.requests import GenerationRequest
 from banana_pipeline.store import ledger
 from banana_pipeline.store.group_commit import LedgerWriter
+from banana_pipeline_tests.core.histories import new_attempt
 
 NOW = datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC)
 
@@ -36,29 +36,9 @@ def banana(*arguments: str) -> Result:
     return CliRunner().invoke(main, list(arguments), catch_exceptions=False)
 
 
-def attempt_for(prompt: str, **changes: object) -> Attempt:
-    values: dict[str, object] = {
-        "attempt_id": prompt.ljust(32, "0"),
-        "service": "api.kie.ai",
-        "account": "a" * 12,
-        "request_id": GenerationRequest(prompt=prompt).request_id,
-        "number": 1,
-        "price_credits": 18.0,
-        "resolution": "1K",
-        "prompt_table": "boats",
-        "row_number": 0,
-        "run_id": "run",
-        "table_version": "v",
-        "input_json": "{}",
-        "at": NOW,
-        "expires_at": NOW + timedelta(seconds=90),
-    }
-    return moves.claim(**(values | changes))  # pyright: ignore[reportArgumentType]
-
-
 def buy(data_dir: Path, prompt: str, *, is_done: bool) -> None:
     with LedgerWriter(f"sqlite:///{data_dir}/ledger.sqlite") as writer:
-        claimed = attempt_for(prompt)
+        claimed = new_attempt(request_id=GenerationRequest(prompt=prompt).request_id, at=NOW)
         writer.call(ledger.claim, claimed, in_flight_since=NOW)
         submitted = writer.call(ledger.save_created, claimed, task_id=f"task of {prompt}", at=NOW)
         if is_done:
