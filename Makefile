@@ -11,14 +11,16 @@ export UV_PROJECT_ENVIRONMENT := $(VENV)
 
 install: $(READY)
 
-# uv is used where it is installed; otherwise it comes from PyPI into a small environment of its own.
+# uv is used where it is installed; otherwise it comes from PyPI into a small environment of its own. The second try is
+# for networks whose certificates only the system knows.
 $(READY): pyproject.toml uv.lock
 	@UV=$$(command -v uv || true); \
 	if [ -z "$$UV" ]; then \
 		test -x .uv/bin/uv || { $(PYTHON) -m venv .uv && .uv/bin/python -m pip install --quiet --disable-pip-version-check uv; }; \
 		UV=.uv/bin/uv; \
 	fi; \
-	"$$UV" sync --frozen --quiet --python $(PYTHON)
+	"$$UV" sync --frozen --quiet --python $(PYTHON) || \
+	UV_SYSTEM_CERTS=1 UV_NATIVE_TLS=1 "$$UV" sync --frozen --quiet --python $(PYTHON)
 	@touch $@
 
 demo: install
