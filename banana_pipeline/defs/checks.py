@@ -35,6 +35,7 @@ def _verdict(passed: bool, severity: dg.AssetCheckSeverity, todo: str, **metadat
 
 
 @dg.asset_check(asset=GENERATIONS, description="Every row is succeeded, failed or refused: nothing is left open.")
+@told_in_words()
 def every_row_is_terminal(files: FilesResource) -> dg.AssetCheckResult:
     open_rows = counted(name for name in _column(files, GENERATIONS, "status") if name not in TERMINAL_STATUSES)
     todo = "Materialize 'generations' again: it collects what is pending and sends what was not sent."
@@ -42,6 +43,7 @@ def every_row_is_terminal(files: FilesResource) -> dg.AssetCheckResult:
 
 
 @dg.asset_check(asset=GENERATIONS, description="The fate of every order is known.")
+@told_in_words()
 def no_order_is_unconfirmed(files: FilesResource) -> dg.AssetCheckResult:
     is_unconfirmed = pc.field("status") == "unconfirmed"
     rows = files.warehouse.dataset(GENERATIONS).to_table(columns=[*_ROW, "status_reason"], filter=is_unconfirmed)
@@ -53,8 +55,9 @@ def no_order_is_unconfirmed(files: FilesResource) -> dg.AssetCheckResult:
 
 
 @dg.asset_check(asset=GENERATIONS, description="KIE charged no request for two tasks.")
+@told_in_words()
 def no_request_is_bought_twice(ledger: LedgerResource) -> dg.AssetCheckResult:
-    with told_in_words(), ledger.open() as writer:
+    with ledger.open() as writer:
         twice = writer.call(ledger_reports.requests_bought_twice)
     details = {"request_ids": ", ".join(twice[:20])} if twice else {}
     todo = "Look these requests up in the ledger; this must never happen."
@@ -62,6 +65,7 @@ def no_request_is_bought_twice(ledger: LedgerResource) -> dg.AssetCheckResult:
 
 
 @dg.asset_check(asset=GENERATIONS, description="No two requests name the same task at KIE.")
+@told_in_words()
 def no_task_is_named_twice(files: FilesResource) -> dg.AssetCheckResult:
     pairs = files.warehouse.dataset(GENERATIONS).to_table(
         columns=["task_id", "request_id"], filter=pc.field("task_id").is_valid()
@@ -75,6 +79,7 @@ def no_task_is_named_twice(files: FilesResource) -> dg.AssetCheckResult:
 
 
 @dg.asset_check(asset=GENERATIONS, description="At least 90 % of the finished rows have a picture.")
+@told_in_words()
 def success_rate_is_high(files: FilesResource) -> dg.AssetCheckResult:
     finished = [name for name in _column(files, GENERATIONS, "status") if name in TERMINAL_STATUSES]
     rate = finished.count("succeeded") / len(finished) if finished else 1.0
@@ -88,6 +93,7 @@ def success_rate_is_high(files: FilesResource) -> dg.AssetCheckResult:
     additional_deps=[GENERATIONS],
     description="Every picture KIE made is archived; an error once one is older than 20 hours, because KIE deletes it.",
 )
+@told_in_words()
 def every_picture_is_archived(files: FilesResource) -> dg.AssetCheckResult:
     missing = _not_archived(files)
     at_risk = [at for at in missing["completed_at"].to_pylist() if at and datetime.now(UTC) - at > _ARCHIVE_WITHIN]
@@ -110,6 +116,7 @@ def _not_archived(files: FilesResource) -> pa.Table:
 @dg.asset_check(
     asset=IMAGES, description="Pictures have the pixel size that their aspect ratio and resolution stand for."
 )
+@told_in_words()
 def pixel_sizes_are_as_asked(files: FilesResource) -> dg.AssetCheckResult:
     columns = ["aspect_ratio", "resolution", "width_px", "height_px"]
     sizes = files.warehouse.dataset(IMAGES).to_table(columns=columns, filter=pc.field("width_px").is_valid())

@@ -59,10 +59,15 @@ def report_shard(
         "dagster/data_version_is_user_provided": "true",
         "dagster/code_version": CODE_VERSION,
         **{f"dagster/input_data_version/{key}": version for key, version in inputs.items()},
-        # Dagster believes in an input only where both tags name it; the versions decide, the pointer is not looked at.
-        **{f"dagster/input_event_pointer/{key}": "NULL" for key in inputs},
+        # For partitions Dagster looks at what happened to the input after this event, and compares versions there.
+        **{f"dagster/input_event_pointer/{key}": _latest_event(context, key, shard_key) for key in inputs},
     }
     context.log_event(dg.AssetMaterialization(asset, partition=shard_key, metadata=metadata, tags=tags))
+
+
+def _latest_event(context: dg.AssetExecutionContext, asset: str, shard_key: str) -> str:
+    record = context.instance.get_latest_data_version_record(dg.AssetKey(asset), partition_key=shard_key)
+    return "NULL" if record is None else str(record.storage_id)
 
 
 def report_source(context: dg.AssetExecutionContext, asset: str, shard_key: str, data_version: str) -> None:

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from banana_pipeline import report
 from banana_pipeline.core.requests import usd
-from banana_pipeline.defs.events import CODE_VERSION, GROUP
+from banana_pipeline.defs.events import CODE_VERSION, GROUP, told_in_words
 from banana_pipeline.defs.metadata import preview_md
 from banana_pipeline.defs.resources import FilesResource
 from banana_pipeline.store.schemas import GENERATIONS, IMAGES
@@ -27,6 +27,7 @@ from banana_pipeline.store.schemas import GENERATIONS, IMAGES
     code_version=CODE_VERSION,
     kinds={"parquet"},
 )
+@told_in_words()
 def generation_report(context: dg.AssetExecutionContext, files: FilesResource) -> dg.MaterializeResult[Any]:
     generations = files.warehouse.dataset(GENERATIONS).to_table(columns=report.COLUMNS)
     per_table = pa.Table.from_pandas(report.totals(generations), preserve_index=False)

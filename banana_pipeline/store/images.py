@@ -8,6 +8,7 @@ Does not live here: downloading (``archive``), the ``images`` table (``output_ta
 
 import hashlib
 import io
+import os
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
@@ -15,7 +16,7 @@ from PIL import Image
 from upath import UPath
 
 from banana_pipeline.core.failures import BananaError
-from banana_pipeline.store.files import as_location, write_bytes
+from banana_pipeline.store.files import as_location, is_local, local_path, write_bytes
 
 MAX_PIXELS = 89_000_000
 """Five times the largest picture sold (6336 x 2688), and below the size at which Pillow itself warns of bombs."""
@@ -111,6 +112,10 @@ class ImageArchive:
         measured = _measure(data, with_thumbnail=True)
         path = self.image_path(request_id, index, measured.format)
         write_bytes(path, data)
+        if is_local(path):
+            # `find` tells the time of archiving by the file's own; both must agree, or the second look is a change.
+            at_ns = round(at.timestamp() * 1e6) * 1_000
+            os.utime(local_path(path), ns=(at_ns, at_ns))
         return self._described(request_id, index, path, data, measured, at, has_thumbnail=False)
 
     def _described(

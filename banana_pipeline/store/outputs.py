@@ -77,7 +77,7 @@ class Warehouse:
             path=as_location(path),
             row_count=table.num_rows,
             size_bytes=len(data),
-            data_version=_data_version(table.schema, data),
+            data_version=_data_version(data),
         )
 
     def write_summary(self, asset: str, table: pa.Table, provenance: Mapping[str, str]) -> str:
@@ -118,9 +118,8 @@ class Warehouse:
         Raises:
             TableError: as `read`.
         """
-        with self._open(asset, shard) as file:
-            schema = file.schema_arrow
-        return _data_version(schema, self.path(asset, shard).read_bytes())
+        with self._open(asset, shard):
+            return _data_version(self.path(asset, shard).read_bytes())
 
     def remove(self, asset: str, shard: Shard) -> bool:
         """Take away a shard whose rows no longer exist; False if there was none.
@@ -161,6 +160,9 @@ class Warehouse:
 
         A column that a shard lacks is null there. A column that two tables have in types which do not fit together
         is left out; it is still in each file.
+
+        Raises:
+            TableError: a file is damaged.
         """
         paths = [self.path(asset, shard) for shard in self.shards(asset)]
         schema = _common_schema(asset, [_schema_of(path) for path in paths])
@@ -201,8 +203,12 @@ def _parquet_bytes(table: pa.Table, provenance: Mapping[str, str]) -> bytes:
     return sink.getvalue().to_pybytes()
 
 
-def _data_version(schema: pa.Schema, data: bytes) -> str:
-    """Hash of a Parquet file without its footer, where the provenance is, but with the columns' names and types."""
+def _data_version(data: bytes) -> str:
+    """Hash of a Parquet file without its footer, where the provenance is, but with the columns' names and types.
+
+    The types are those of the file: a type in memory may be spelt in another way (the items of a list).
+    """
+    schema = pq.read_schema(pa.BufferReader(data))
     footer_bytes = int.from_bytes(data[-8:-4], "little") + 8
     digest = hashlib.sha256(json.dumps([[field.name, str(field.type)] for field in schema]).encode())
     digest.update(memoryview(data)[:-footer_bytes])
@@ -210,8 +216,13 @@ def _data_version(schema: pa.Schema, data: bytes) -> str:
 
 
 def _schema_of(path: UPath) -> pa.Schema:
-    with open_parquet(path) as file:
-        return file.schema_arrow.remove_metadata()
+    try:
+        with open_parquet(path) as file:
+            return file.schema_arrow.remove_metadata()
+    except (OSError, pa.ArrowException) as error:
+        raise TableError(
+            f"The output file {as_location(path)} is damaged; materialize its asset for that shard again."
+        ) from error
 
 
 def _common_schema(asset: str, schemas: Sequence[pa.Schema]) -> pa.Schema:

@@ -13,6 +13,7 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 import pyarrow.parquet as pq
+from upath import UPath
 
 from banana_pipeline.core.failures import TableError
 from banana_pipeline.core.requests import account_name
@@ -23,7 +24,6 @@ from banana_pipeline.defs.resources import FilesResource, KieResource, LedgerRes
 from banana_pipeline.emulator import RunningEmulator
 from banana_pipeline.emulator.report import books_report, tasks_report
 from banana_pipeline.store.outputs import Warehouse
-from upath import UPath
 
 
 @dataclass(kw_only=True)
@@ -43,9 +43,7 @@ class World:
 
     @property
     def files(self) -> FilesResource:
-        return FilesResource(
-            data_dir=str(self.folder), prompts_dir=str(self.prompts), shard_rows=self.shard_rows
-        )
+        return FilesResource(data_dir=str(self.folder), prompts_dir=str(self.prompts), shard_rows=self.shard_rows)
 
     @property
     def kie(self) -> KieResource:
@@ -80,15 +78,32 @@ class World:
         return list(self.instance.get_dynamic_partitions("prompt_shards"))
 
     def run(
-        self, first: str | None = None, last: str | None = None, *, ops: Mapping[str, Any] | None = None
+        self,
+        first: str | None = None,
+        last: str | None = None,
+        *,
+        ops: Mapping[str, Any] | None = None,
+        assets: Sequence[str] | None = None,
     ) -> dg.ExecuteInProcessResult:
         """The whole job over a range of shards; over all of them unless told otherwise."""
         keys = self.register()
         first = first or keys[0]
         tags = range_tags(first, last or (keys[-1] if first == keys[0] else first))
-        job = self.definitions().resolve_job_def(JOB_NAME)
-        config = {"ops": {name: {"config": values} for name, values in (ops or {}).items()}}
-        return job.execute_in_process(instance=self.instance, tags=tags, run_config=config, raise_on_error=False)
+        config = {
+            "ops": {name: {"config": values} for name, values in (ops or {}).items()},
+            "loggers": {"console": {"config": {"log_level": "WARNING"}}},
+        }
+        return (
+            self.definitions()
+            .resolve_job_def(JOB_NAME)
+            .execute_in_process(
+                instance=self.instance,
+                tags=tags,
+                run_config=config,
+                raise_on_error=False,
+                asset_selection=None if assets is None else [dg.AssetKey(asset) for asset in assets],
+            )
+        )
 
     def events(self, asset: str) -> dict[str, list[dg.AssetMaterialization]]:
         """Materializations by shard, the oldest first."""

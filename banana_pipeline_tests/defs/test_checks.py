@@ -1,0 +1,120 @@
+"""Asset checks pass and fail for the right reasons: outputs of real runs, spoilt where no run spoils them."""
+
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+import pyarrow as pa
+import pytest
+
+from banana_pipeline.core.shards import parse_key
+from banana_pipeline.defs.checks import every_picture_is_archived, no_task_is_named_twice, pixel_sizes_are_as_asked
+from banana_pipeline_tests.defs.world import World
+
+WARN, ERROR = dg.AssetCheckSeverity.WARN, dg.AssetCheckSeverity.ERROR
+
+
+def _verdicts(result: dg.ExecuteInProcessResult) -> dict[str, dg.AssetCheckEvaluation]:
+    return {one.check_name: one for one in result.get_asset_check_evaluations()}
+
+
+def _failed(result: dg.ExecuteInProcessResult) -> dict[str, dg.AssetCheckSeverity]:
+    return {name: one.severity for name, one in _verdicts(result).items() if not one.passed}
+
+
+def _spoil(world: World, asset: str, column: str, values: list) -> None:
+    """Write other values into one column of the only shard."""
+    shard = parse_key("boats.0000")
+    table = world.warehouse.read(asset, shard)
+    position = table.column_names.index(column)
+    spoilt = table.set_column(position, table.field(position), pa.array(values, table.field(position).type))
+    world.warehouse.write(asset, shard, spoilt, {})
+
+
+@pytest.fixture
+def made(world: World) -> World:
+    world.add_table("boats", ["boat 1", "boat 2"])
+    assert _failed(world.run()) == {}
+    return world
+
+
+def test_every_check_runs_with_the_job(world: World) -> None:
+    world.add_table("boats", ["boat"])
+    assert sorted(_verdicts(world.run())) == [
+        "every_picture_is_archived",
+        "every_row_is_terminal",
+        "no_order_is_unconfirmed",
+        "no_request_is_bought_twice",
+        "no_task_is_named_twice",
+        "pixel_sizes_are_as_asked",
+        "success_rate_is_high",
+    ]
+
+
+def test_a_low_success_rate_is_a_warning(world: World) -> None:
+    world.add_table("boats", ["boat", "boat [fail:policy]"])
+    result = world.run()
+    assert _failed(result) == {"success_rate_is_high": WARN}
+    assert _verdicts(result)["success_rate_is_high"].metadata["success_rate"].value == 0.5
+
+
+def test_one_failure_in_ten_is_still_high(world: World) -> None:
+    world.add_table("boats", [*(f"boat {number}" for number in range(9)), "boat [fail:policy]"])
+    assert _failed(world.run()) == {}
+
+
+def test_a_lost_answer_is_an_error_until_a_person_decides(world: World) -> None:
+    world.add_table("boats", ["boat", "boat [fault:lost_answer]"])
+    result = world.run()
+    assert _failed(result) == {"every_row_is_terminal": WARN, "no_order_is_unconfirmed": ERROR}
+    assert "&#91;fault:lost&#95;answer&#93;" in str(_verdicts(result)["no_order_is_unconfirmed"].metadata["rows"].value)
+
+
+def test_a_run_over_its_budget_leaves_open_rows(world: World) -> None:
+    world.add_table("boats", ["boat 1", "boat 2"])
+    result = world.run(ops={"buy_generations": {"max_credits": 20.0}})
+    assert _failed(result) == {"every_row_is_terminal": WARN}
+    assert "Materialize 'generations' again" in (_verdicts(result)["every_row_is_terminal"].description or "")
+
+
+def test_two_requests_with_one_task_are_an_error(made: World) -> None:
+    _spoil(made, "generations", "task_id", ["same", "same"])
+    verdict = no_task_is_named_twice(made.files)
+    assert (verdict.passed, verdict.severity) == (False, ERROR)
+
+
+def test_two_rows_that_share_one_purchase_are_well(world: World) -> None:
+    world.add_table("boats", ["the same boat", "the same boat"])
+    assert _failed(world.run()) == {}
+    assert len(world.bought) == 1
+
+
+def test_a_picture_that_could_not_be_fetched_is_a_warning(made: World) -> None:
+    _spoil(made, "images", "archive_error", [None, "KIE answers 404"])
+    verdict = every_picture_is_archived(made.files)
+    assert (verdict.passed, verdict.severity) == (False, WARN)
+
+
+def test_a_picture_missing_for_20_hours_is_an_error(made: World) -> None:
+    _spoil(made, "images", "archive_error", [None, "KIE answers 404"])
+    _spoil(made, "images", "completed_at", [datetime.now(UTC) - timedelta(hours=21)] * 2)
+    verdict = every_picture_is_archived(made.files)
+    assert (verdict.passed, verdict.severity) == (False, ERROR)
+
+
+def test_a_success_that_images_does_not_know_counts_as_missing(made: World) -> None:
+    assert made.warehouse.remove("images", parse_key("boats.0000"))
+    verdict = every_picture_is_archived(made.files)
+    assert not verdict.passed
+    assert verdict.metadata["pictures_missing"].value == 2
+
+
+def test_a_picture_of_another_size_is_a_warning(made: World) -> None:
+    _spoil(made, "images", "width_px", [1024, 512])
+    verdict = pixel_sizes_are_as_asked(made.files)
+    assert (verdict.passed, verdict.severity) == (False, WARN)
+    assert verdict.metadata["pictures_of_other_size"].value == 1
+
+
+def test_before_anything_was_made_all_checks_of_the_outputs_pass(world: World) -> None:
+    for check in (every_picture_is_archived, no_task_is_named_twice, pixel_sizes_are_as_asked):
+        assert check(world.files).passed

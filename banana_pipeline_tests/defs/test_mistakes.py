@@ -1,0 +1,104 @@
+"""A person's mistake ends a step with one sentence that says what to do."""
+
+import sqlite3
+
+import pytest
+
+from banana_pipeline.definitions import build_defs
+from banana_pipeline.defs.automation import JOB_NAME
+from banana_pipeline.defs.partitions import range_tags
+from banana_pipeline_tests.defs.world import World, failures
+
+
+@pytest.fixture
+def boats(world: World) -> World:
+    world.add_table("boats", ["boat 1", "boat 2"])
+    return world
+
+
+def _only_sentence(world: World, **given) -> str:
+    result = world.run(**given)
+    assert not result.success
+    (sentence,) = failures(result)
+    assert "\n" not in sentence
+    assert "Traceback" not in sentence
+    return sentence
+
+
+def test_without_a_key_prompts_are_read_and_the_paid_step_says_what_is_missing(boats: World) -> None:
+    keys = boats.register()
+    defs = build_defs({"files": boats.files, "ledger": boats.ledger})
+    result = defs.resolve_job_def(JOB_NAME).execute_in_process(
+        instance=boats.instance, tags=range_tags(keys[0], keys[0]), raise_on_error=False
+    )
+    (sentence,) = failures(result)
+    assert sentence.startswith("KIE_API_KEY is not set; set it to your key from kie.ai")
+    assert sorted(boats.events("prompts")) == ["boats.0000"]
+
+
+def test_a_key_that_kie_refuses_leaves_rows_that_say_so(boats: World, capfd: pytest.CaptureFixture[str]) -> None:
+    accounts = boats.emulator.books.accounts
+    accounts.set_revoked(accounts.of_key(boats.key).account_id, True)
+    boats.run()
+    assert "KIE does not accept the key" in capfd.readouterr().err
+    assert boats.metadata("generations", "boats.0000")["rows_not_submitted"] == 2
+
+
+def test_a_ledger_that_is_no_database_is_named(boats: World) -> None:
+    (boats.folder / "ledger.sqlite").write_bytes(b"these are my notes, not a database" * 100)
+    assert "ledger.sqlite cannot be used" in _only_sentence(boats)
+
+
+def test_a_ledger_of_a_newer_program_is_refused(boats: World) -> None:
+    with sqlite3.connect(boats.folder / "ledger.sqlite") as connection:
+        connection.execute("UPDATE alembic_version SET version_num = 'from_the_future'")
+    assert "upgrade this installation" in _only_sentence(boats)
+
+
+def test_a_ledger_address_nobody_understands_is_explained(boats: World) -> None:
+    boats.ledger_url = "oracle://nowhere"
+    assert "write sqlite:///path/to/ledger.sqlite" in _only_sentence(boats)
+
+
+def test_outputs_that_cannot_be_written_are_explained(boats: World) -> None:
+    (boats.folder / "warehouse").write_text("a file where the folder should be")
+    assert "a file stands where a folder is needed" in _only_sentence(boats)
+
+
+def test_a_run_of_nothing_but_unreadable_tables_fails(boats: World) -> None:
+    boats.register()
+    (boats.prompts / "boats.parquet").write_bytes(b"PAR1 half of it")
+    assert "not a complete Parquet file" in _only_sentence(boats)
+
+
+def test_a_shard_of_a_table_that_is_gone_says_which_tables_there_are(boats: World) -> None:
+    boats.register()
+    boats.add_table("cars", ["car"])
+    (boats.prompts / "boats.parquet").unlink()
+    sentence = _only_sentence(boats, first="boats.0000", last="boats.0000")
+    assert "There is no table 'boats'" in sentence
+    assert "cars" in sentence
+
+
+def test_generations_before_prompts_says_what_to_materialize_first(boats: World) -> None:
+    assert "materialize 'prompts' for it first" in _only_sentence(boats, assets=["generations"])
+
+
+def test_images_before_generations_says_what_to_materialize_first(boats: World) -> None:
+    assert "materialize 'generations' for it first" in _only_sentence(boats, assets=["images"])
+
+
+def test_a_shard_that_was_never_read_does_not_stop_the_others(boats: World) -> None:
+    boats.add_table("cars", ["car"])
+    boats.run("boats.0000", "boats.0000", assets=["prompts", "rejected_prompts"])
+    assert boats.run("boats.0000", "cars.0000", assets=["generations"]).success
+    assert sorted(boats.events("generations")) == ["boats.0000"]
+
+
+def test_a_damaged_output_is_named_and_does_not_stop_the_others(boats: World) -> None:
+    boats.add_table("cars", ["car"])
+    boats.run(assets=["prompts", "rejected_prompts", "generations"])
+    (boats.folder / "warehouse/generations/table=boats/shard=0000.parquet").write_bytes(b"PAR1 half of it")
+    (sentence,) = failures(boats.run(assets=["images"]))  # of the check that reads all outputs
+    assert "table=boats/shard=0000.parquet is damaged; materialize" in sentence
+    assert sorted(boats.events("images")) == ["cars.0000"]
