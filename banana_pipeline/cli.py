@@ -148,7 +148,8 @@ def dev(port: int) -> None:
     settings = read_settings(os.environ)
     workspace = "workspace.yaml" if Path("workspace.yaml").exists() else None
     if settings.api_keys:
-        sys.exit(serve_ui(dagster_home(settings), port=port, workspace=workspace))
+        home = Path(os.environ["DAGSTER_HOME"]) if os.environ.get("DAGSTER_HOME") else dagster_home(settings)
+        sys.exit(serve_ui(home, port=port, workspace=workspace))
     with demo_world() as demo_settings:
         click.echo(f"KIE_API_KEY is not set: the emulator at {demo_settings.base_url} stands in for KIE. No money is")
         click.echo(f"spent; everything is kept apart in {demo_settings.data_dir}.")

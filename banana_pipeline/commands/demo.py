@@ -85,12 +85,19 @@ def serve_ui(home: Path, *, port: int, workspace: str | None) -> int:
     os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "yes")
     target = ["-w", workspace] if workspace else ["-m", "banana_pipeline.definitions"]
     command = [sys.executable, "-m", "dagster", "dev", "-p", str(port), *target]
-    process = subprocess.Popen(command)
+    # A group of its own, so that one signal reaches the servers and the runs that Dagster has started.
+    process = subprocess.Popen(command, start_new_session=True)
+    signal.signal(signal.SIGTERM, _stop)
+    signal.signal(signal.SIGINT, _stop)
     with contextlib.suppress(KeyboardInterrupt):
         return process.wait()
-    # The terminal has sent Ctrl-C to the child as well; wait for its own orderly end.
-    with contextlib.suppress(KeyboardInterrupt, subprocess.TimeoutExpired):
-        process.wait(timeout=20)
-    if process.poll() is None:
-        process.send_signal(signal.SIGTERM)
+    for number, wait_s in ((signal.SIGTERM, 12), (signal.SIGKILL, 5)):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        with contextlib.suppress(KeyboardInterrupt, subprocess.TimeoutExpired):
+            process.wait(timeout=wait_s)
     return 0
+
+
+def _stop(number: int, _frame: object) -> None:
+    raise KeyboardInterrupt(signal.Signals(number).name)

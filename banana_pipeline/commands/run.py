@@ -31,7 +31,14 @@ from banana_pipeline.store.group_commit import LedgerWriter
 from banana_pipeline.store.outputs import Warehouse
 from banana_pipeline.store.schemas import GENERATIONS, IMAGES, REJECTED
 
-_INSTANCE_SETTINGS = "telemetry:\n  enabled: false\n"
+_INSTANCE_SETTINGS = """\
+telemetry:
+  enabled: false
+nux:
+  enabled: false
+python_logs:
+  python_log_level: INFO
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
