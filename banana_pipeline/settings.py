@@ -48,10 +48,6 @@ class Settings:
         """The service a purchase belongs to: the host of ``KIE_BASE_URL``."""
         return service_of(self.base_url)
 
-    @property
-    def reference_dir(self) -> UPath:
-        return self.data_dir / "reference"
-
 
 def service_of(base_url: str, setting: str = "KIE_BASE_URL") -> str:
     """Host of a KIE address, as ``setting`` has it.

@@ -6,9 +6,6 @@ Lives here: counting. Does not live here: the rules it counts by (``core.decisio
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
-
-import sqlalchemy as sa
 
 from banana_pipeline.commands.tables import ChosenTable
 from banana_pipeline.core.attempts import Attempt
@@ -18,6 +15,7 @@ from banana_pipeline.core.shards import shards_of
 from banana_pipeline.settings import Settings
 from banana_pipeline.store import ledger
 from banana_pipeline.store.group_commit import LedgerWriter
+from banana_pipeline.store.ledger_open import ledger_exists
 from banana_pipeline.store.references import ReferenceResolver, reference_folders
 from banana_pipeline.store.shard_rows import read_shards
 
@@ -103,9 +101,7 @@ class _ledger:  # noqa: N801 - reads as a function in the with statement
     """Look-ups in the ledger; where there is none yet, nothing was ever bought, and none is made."""
 
     def __init__(self, settings: Settings) -> None:
-        url = sa.make_url(settings.ledger_url)
-        is_there = url.get_backend_name() != "sqlite" or Path(url.database or "").exists()
-        self._writer = LedgerWriter(settings.ledger_url) if is_there else None
+        self._writer = LedgerWriter(settings.ledger_url) if ledger_exists(settings.ledger_url) else None
         self._service = settings.service
 
     def __enter__(self):

@@ -9,9 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 
-import sqlalchemy as sa
 from rich.table import Table
 
 from banana_pipeline.commands.show import table_of
@@ -21,6 +19,7 @@ from banana_pipeline.core.requests import usd
 from banana_pipeline.settings import Settings
 from banana_pipeline.store import ledger_reports
 from banana_pipeline.store.group_commit import LedgerWriter
+from banana_pipeline.store.ledger_open import ledger_exists
 from banana_pipeline.store.outputs import Warehouse
 from banana_pipeline.store.schemas import GENERATIONS, REJECTED
 
@@ -98,13 +97,8 @@ def status_table(found: Sequence[TableStatus]) -> Table:
     return table_of(columns, rows)
 
 
-def _has_ledger(settings: Settings) -> bool:
-    url = sa.make_url(settings.ledger_url)
-    return url.get_backend_name() != "sqlite" or Path(url.database or "").exists()
-
-
 def _from_ledger(settings: Settings, prompt_table: str | None) -> tuple[list[dict[str, object]], list[Spent]]:
-    if not _has_ledger(settings):
+    if not ledger_exists(settings.ledger_url):
         return [], []
     with LedgerWriter(settings.ledger_url) as writer:
         counts = writer.call(ledger_reports.request_counts, prompt_table=prompt_table)

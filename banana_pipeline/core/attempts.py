@@ -37,7 +37,6 @@ LIVE_STATES = frozenset({S.SUBMITTING, S.SUBMITTED, S.SUCCEEDED, S.UNCONFIRMED, 
 """States that hold the request: while one attempt is live, no other may be made."""
 
 IN_FLIGHT_STATES = frozenset({S.SUBMITTING, S.SUBMITTED})
-MAYBE_PAID_STATES = LIVE_STATES
 
 TRANSITIONS: dict[AttemptState, frozenset[AttemptState]] = {
     S.SUBMITTING: frozenset({S.SUBMITTED, S.REFUSED, S.UNCONFIRMED}),

@@ -20,6 +20,9 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from banana_pipeline.core.failures import LedgerError
 
+_BAD_URL = (
+    "BANANA_LEDGER_URL cannot be used; write sqlite:///path/to/ledger.sqlite or postgresql+psycopg://user@host/database"
+)
 _LOCK_WAIT_S = 30
 _MIGRATION_LOCK = 0x62616E61  # any constant: names the advisory lock on Postgres
 
@@ -42,6 +45,19 @@ def open_engine(url: str) -> sa.Engine:
     return engine
 
 
+def ledger_exists(url: str) -> bool:
+    """Is there a ledger to look into? Where there is none yet, nothing was ever bought, and looking must not make one.
+
+    Raises:
+        LedgerError: the URL cannot be understood.
+    """
+    try:
+        parsed = sa.make_url(url)
+    except (ArgumentError, ValueError) as error:
+        raise LedgerError(_BAD_URL) from error
+    return parsed.get_backend_name() != "sqlite" or Path(parsed.database or "").exists()
+
+
 def ledger_sentence(url: str, error: BaseException) -> str:
     """One sentence for a person, without the password that a URL may hold."""
     shown = sa.make_url(url).set(query={}).render_as_string(hide_password=True)
@@ -57,10 +73,7 @@ def _engine(url: str) -> sa.Engine:
             return _sqlite_engine(parsed)
         return sa.create_engine(parsed, pool_pre_ping=True, isolation_level="READ COMMITTED")
     except (ArgumentError, NoSuchModuleError, ImportError, ValueError) as error:
-        raise LedgerError(
-            "BANANA_LEDGER_URL cannot be used; write sqlite:///path/to/ledger.sqlite or "
-            "postgresql+psycopg://user@host/database"
-        ) from error
+        raise LedgerError(_BAD_URL) from error
 
 
 def _sqlite_engine(url: sa.URL) -> sa.Engine:

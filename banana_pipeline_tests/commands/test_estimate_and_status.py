@@ -104,3 +104,14 @@ def test_status_of_an_unknown_table_says_so(data_dir: Path) -> None:
 
 def test_status_before_the_first_run_says_so(data_dir: Path) -> None:
     assert banana("status").stdout == "Nothing was asked for yet.\n"
+
+
+@pytest.mark.parametrize("command", [("status",), ("estimate", "boats")])
+def test_a_ledger_address_nobody_understands_is_told_in_one_sentence(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    write_table(data_dir, prompt=["a"])
+    monkeypatch.setenv("BANANA_LEDGER_URL", "nonsense")
+    told = banana(*command)
+    assert told.exit_code == 2
+    assert told.stderr.startswith("banana: BANANA_LEDGER_URL cannot be used; write sqlite:///")
