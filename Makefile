@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 export DAGSTER_DISABLE_TELEMETRY := yes
 export UV_PROJECT_ENVIRONMENT := $(VENV)
 
-.PHONY: install demo test test-fast check format dev bench clean
+.PHONY: install demo test test-fast check format dev bench torture clean
 
 install: $(READY)
 
@@ -48,6 +48,10 @@ format: install
 
 bench: install
 	$(BIN)/python -m benchmarks
+
+# TORTURE="--kills 50 --ledger sqlite" changes what is done; without it 200 kills on each ledger.
+torture: install
+	$(BIN)/python -m banana_pipeline_tests.faults.torture $(TORTURE)
 
 clean:
 	rm -rf $(VENV) .uv .pytest_cache .ruff_cache .hypothesis

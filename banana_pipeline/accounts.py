@@ -6,15 +6,17 @@ order itself (``generate``) and polling (``follow``).
 
 from __future__ import annotations
 
+import contextlib
 import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 import anyio
 
 from banana_pipeline.core.decisions import pause_after_refusal_s
 from banana_pipeline.core.failures import KeyRefused, ReadFailed, Refusal, Refused, Unreachable
-from banana_pipeline.kie.client import KieClient
-from banana_pipeline.kie.pace import Pace
+from banana_pipeline.kie.client import KieClient, open_client
+from banana_pipeline.kie.pace import Pace, RateLimit
 
 # An older grant is let go: used late, it would be one order too many in a window that has moved on.
 _GRANT_LIFE_S = 0.1
@@ -61,14 +63,19 @@ class Account:
     def name(self) -> str:
         return self.client.account
 
-    async def check(self) -> None:
-        """Pre-flight, once a run: is the service there, is the key good, how many credits are there?"""
+    async def check(self, keep_balance: Callable[[float], Awaitable[None]]) -> None:
+        """Pre-flight, once a run: is the service there, is the key good, how many credits are there?
+
+        Args:
+            keep_balance: called with the balance, where KIE tells it, before anything is bought.
+        """
         async with self._checking:
             if self._is_checked:
                 return
             self._is_checked = True
             try:
                 self.balance_credits = await self.client.credits()
+                await keep_balance(self.balance_credits)
             except KeyRefused as error:
                 self.stop(Refusal.KEY, str(error).rsplit(": ", 1)[-1])
             except Unreachable as error:
@@ -100,8 +107,8 @@ class Account:
         """Why an order of this price must not go out now; None if it may."""
         if self.stopped is None and self.balance_credits is not None and price_credits > self.balance_credits:
             return (
-                f"The account has {self.balance_credits:g} credits left, the next image costs {price_credits:g}; "
-                "top it up, then run again"
+                f"The account has {self.balance_credits:,.10g} credits left, the next image costs "
+                f"{price_credits:,.10g}; top it up, then run again"
             )
         return self.stopped
 
@@ -114,6 +121,14 @@ class Account:
         """Buy nothing more in this run; what is paid is still polled and archived."""
         if self.stopped is None:
             self.stopped = _STOP_SENTENCES[why].format(said=said)
+
+    def end_of_day_budget(self, budget_credits: float | None) -> None:
+        """The account's budget for this day is used up: buy nothing more in this run."""
+        if self.stopped is None:
+            self.stopped = (
+                f"The budget of this day ({budget_credits or 0:,.10g} credits, BANANA_MAX_CREDITS_PER_DAY) is used up; "
+                "run again after midnight UTC"
+            )
 
     def accepted(self) -> None:
         """KIE took an order: earlier refusals are over."""
@@ -137,3 +152,22 @@ class Account:
         # In short steps, because the pause may grow, and the account stop, while we wait.
         while self.stopped is None and (left_s := self._paused_until_s - time.monotonic()) > 0:  # noqa: ASYNC110
             await anyio.sleep(min(left_s, 1.0))
+
+
+@contextlib.asynccontextmanager
+async def open_accounts(
+    *, keys: Sequence[str], base_url: str, upload_base_url: str, limit: RateLimit, patience_s: float
+) -> AsyncIterator[list[Account]]:
+    """One account for each key, with a client and paces that are shared with other processes."""
+    host = base_url.split("//", 1)[-1].rstrip("/")
+    async with contextlib.AsyncExitStack() as stack:
+        accounts: list[Account] = []
+        for key in dict.fromkeys(keys):
+            opening = open_client(api_key=key, base_url=base_url, upload_base_url=upload_base_url)
+            client = await stack.enter_async_context(opening)
+            pace = Pace(name=f"{host}-{client.account}-create", limit=limit)
+            query_pace = Pace(name=f"{host}-{client.account}-query", limit=limit.for_queries())
+            stack.callback(pace.close)
+            stack.callback(query_pace.close)
+            accounts.append(Account(client=client, pace=pace, query_pace=query_pace, patience_s=patience_s))
+        yield accounts

@@ -1,7 +1,7 @@
 """Buying: from an offered request to an order.
 
-Lives here: reference images, the money of the run, pace and claim; which account takes what. Does not live here: which
-requests are offered (``generate``), the paid POST itself (``orders``), HTTP, storage.
+Lives here: reference images, the money of the run, pace; which account takes what. Does not live here: which requests
+are offered (``generate``), the claim (``claims``), the paid POST itself (``orders``), HTTP, storage.
 
     offer ──► prepare ──► submit ──► order
               (uploads)   (money,
@@ -9,30 +9,30 @@ requests are offered (``generate``), the paid POST itself (``orders``), HTTP, st
                            claim)
 
 Rules kept here: no order without a committed claim. A grant of the pace is taken before the claim, and given back if
-the claim fails, so that no grant is lost to a request another process was quicker to claim. The money is held before.
+the claim fails, so that no grant is lost to a request another process was quicker to claim. Budgets are kept by the
+claim, in the ledger; this run's own count of its money spares it claims that cannot be made.
 """
 
 from __future__ import annotations
 
-import json
-import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
+from functools import partial
 
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from banana_pipeline.accounts import Account
-from banana_pipeline.core import attempts as states
-from banana_pipeline.core.attempts import Attempt
+from banana_pipeline.claims import Claims
+from banana_pipeline.core.attempts import Attempt, AttemptState
 from banana_pipeline.core.failures import KeyRefused, ReadFailed, Refusal
-from banana_pipeline.core.timing import CLAIM_S
-from banana_pipeline.kie.wire import create_body, task_input
+from banana_pipeline.kie.wire import callback_address, create_body, task_input
 from banana_pipeline.orders import Orders
 from banana_pipeline.progress import Progress
-from banana_pipeline.store import ledger
 from banana_pipeline.store.group_commit import LedgerWriter
+from banana_pipeline.store.ledger_claims import Claim
+from banana_pipeline.store.ledger_money import Reading, fits, note_balance
 from banana_pipeline.uploads import Uploader
 from banana_pipeline.work import Rules, Wanted
 
@@ -41,7 +41,6 @@ _PREPARERS = 4
 # quick pace several, whose claims share one commit.
 _SLOW_PER_S = 20.0
 _SUBMITTERS = 8
-_NO_ROOM_PAUSE_S = 0.25
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,9 +66,11 @@ class Buyer:
     rules: Rules
     progress: Progress
     orders: Orders
+    claims: Claims
     on_taken: Callable[[Wanted], Awaitable[None]]
     on_left: Callable[[Wanted, str], Awaitable[None]]
     _under_way: set[str] = field(default_factory=set)
+    _is_over_budget: bool = False
 
     def __post_init__(self) -> None:
         self._offers, self._offered = anyio.create_memory_object_stream[Offer](2 * self.rules.max_in_flight)
@@ -95,6 +96,8 @@ class Buyer:
             return
         self._under_way.discard(attempt.attempt_id)
         self.progress.in_flight -= 1
+        if attempt.state is AttemptState.UNCONFIRMED:
+            self.progress.unconfirmed_credits += attempt.price_credits
         if attempt.credits is not None:
             self._hold(account, attempt.credits - attempt.price_credits)
 
@@ -105,7 +108,7 @@ class Buyer:
     ) -> None:
         async with ready, offered:
             async for offer in offered:
-                await account.check()
+                await account.check(partial(self._keep_balance, account))
                 if account.has_left or self._why_not(account, offer.wanted) is not None:
                     await self._decline(account, offer)
                     if account.has_left:
@@ -146,16 +149,17 @@ class Buyer:
                 if self._why_not(account, offer.wanted) is not None:
                     await self._decline(account, offer)
                     continue
-                price, is_ordered = offer.wanted.request.price_credits, False
-                self._hold(account, price)
+                # Held before the claim: several orders at once must not count on the same credits.
+                price_credits, is_ordered = offer.wanted.request.price_credits, False
+                self._hold(account, price_credits)
                 try:
                     is_ordered = await self._submit(account, offer)
                 finally:
                     if not is_ordered:
-                        self._hold(account, -price)
+                        self._hold(account, -price_credits)
 
     async def _submit(self, account: Account, offer: Offer) -> bool:
-        """Take a grant of the pace, claim, and start the order; False if it was not to be."""
+        """Take a grant of the pace, claim, and start the order; False if it was not to be, which is told."""
         while True:
             given_s = await account.grant()
             if account.stopped is not None:
@@ -163,64 +167,42 @@ class Buyer:
                 await self._decline(account, offer)
                 return False
             claim = await self._claim_and_order(account, offer)
-            if claim is ledger.Claim.MADE:
+            if claim is Claim.MADE:
                 return True
             account.give_back(given_s)
-            if claim is ledger.Claim.TAKEN:
-                await self.on_taken(offer.wanted)
+            if claim is not Claim.NO_ROOM:
+                await self._not_claimed(account, offer, claim)
                 return False
-            await self._await_room(account)
+            await self.claims.await_room(account)
 
-    async def _await_room(self, account: Account) -> None:
-        """Wait until the account may have one more under way; other processes make room as well."""
-        while account.stopped is None:
-            await anyio.sleep(_NO_ROOM_PAUSE_S)
-            since = self._in_flight_since(datetime.now(UTC))
-            count = await self.writer.do(ledger.in_flight_count, self.rules.service, account.name, since=since)
-            if count < self.rules.max_in_flight:
-                return
+    async def _not_claimed(self, account: Account, offer: Offer, claim: Claim) -> None:
+        if claim is Claim.TAKEN:
+            return await self.on_taken(offer.wanted)
+        if claim is Claim.OVER_RUN_BUDGET:
+            self._is_over_budget = True
+        else:
+            account.end_of_day_budget(self.rules.max_credits_per_day)
+        return await self._decline(account, offer)
 
-    def _in_flight_since(self, now: datetime) -> datetime:
-        return now - timedelta(seconds=self.rules.deadline_s)
-
-    async def _claim_and_order(self, account: Account, offer: Offer) -> ledger.Claim:
+    async def _claim_and_order(self, account: Account, offer: Offer) -> Claim:
         sent = task_input(offer.wanted.request, offer.image_urls)
-        attempt = self._attempt(account, offer.wanted, json.dumps(sent, ensure_ascii=False))
-        claim = ledger.Claim.NO_ROOM
+        claim = Claim.NO_ROOM
         with anyio.CancelScope(shield=True):  # between a committed claim and its order nothing may come
-            claim, attempt = await self.writer.do(
-                ledger.claim_next,
-                attempt,
-                max_attempts=self.rules.max_attempts,
-                max_in_flight=self.rules.max_in_flight,
-                in_flight_since=self._in_flight_since(attempt.claimed_at),
-            )
-            if claim is ledger.Claim.MADE:
+            claim, attempt = await self.claims.claim(account, offer.wanted, sent)
+            if claim is Claim.MADE:
                 self._under_way.add(attempt.attempt_id)
                 self.progress.in_flight += 1
-                self.orders.start(account, offer.wanted, attempt, create_body(offer.wanted.request.model, sent))
+                address = callback_address(self.rules.callback_url, attempt.attempt_id)
+                body = create_body(offer.wanted.request.model, sent, address)
+                self.orders.start(account, offer.wanted, attempt, body)
         return claim
 
-    def _attempt(self, account: Account, wanted: Wanted, input_json: str) -> Attempt:
-        now = datetime.now(UTC)
-        return states.claim(
-            attempt_id=uuid.uuid4().hex,
-            service=self.rules.service,
-            account=account.name,
-            request_id=wanted.request_id,
-            number=1,
-            price_credits=wanted.request.price_credits,
-            resolution=wanted.request.resolution,
-            prompt_table=wanted.prompt_table,
-            row_number=wanted.row_number,
-            run_id=self.rules.run_id,
-            table_version=wanted.table_version,
-            input_json=input_json,
-            at=now,
-            expires_at=now + timedelta(seconds=CLAIM_S),
-        )
-
     # Money
+
+    async def _keep_balance(self, account: Account, balance_credits: float) -> None:
+        """Evidence for what may become of orders without an answer."""
+        reading = Reading(at=datetime.now(UTC), credits=balance_credits, run_id=self.rules.run_id)
+        await self.writer.do(note_balance, self.rules.service, account.name, reading)
 
     def _why_not(self, account: Account, wanted: Wanted) -> str | None:
         price = wanted.request.price_credits
@@ -228,9 +210,11 @@ class Buyer:
 
     def _over_budget(self, price_credits: float) -> str | None:
         budget = self.rules.max_credits
-        if budget is None or self.progress.spent_credits + price_credits <= budget:
+        if budget is None:
             return None
-        return f"The budget of this run ({budget:g} credits) is used up"
+        if not self._is_over_budget and fits(self.progress.spent_credits, price_credits, budget):
+            return None
+        return f"The budget of this run ({budget:,.10g} credits) is used up"
 
     def _hold(self, account: Account, credits_amount: float) -> None:
         """Count credits as spent by this run; a negative amount gives back."""

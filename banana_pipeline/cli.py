@@ -93,6 +93,7 @@ def _run(settings: Any, chosen: Any, options: Any, *, unwell: int) -> int:
 def estimate(table: str, as_json: bool) -> None:
     """Say what TABLE would cost; spends nothing."""
     from banana_pipeline.commands.estimate import estimate as count
+    from banana_pipeline.commands.funds import funds_sentences, read_funds
     from banana_pipeline.commands.show import console, sentences, table_of
     from banana_pipeline.commands.tables import choose_table
 
@@ -102,17 +103,34 @@ def estimate(table: str, as_json: bool) -> None:
         click.echo(json.dumps({"prompt_table": table, **result.as_dict()}))
         return
     out = console()
-    names = ["rows", "rejected", "requests", "already paid", "given up", "to pay", "credits", "USD", "minutes"]
-    values = [result.rows, result.rows_rejected, result.requests, result.already_paid, result.given_up, result.to_pay]
-    out.print(table_of(names, [[*values, result.credits, result.cost_usd, round(result.seconds / 60, 1)]]))
+    values = {
+        "rows": result.rows,
+        "rejected": result.rows_rejected,
+        "requests": result.requests,
+        "already paid": result.already_paid,
+        "unconfirmed": result.unconfirmed,
+        "given up": result.given_up,
+        "to pay": result.to_pay,
+        "credits": result.credits,
+        "USD": result.cost_usd,
+        "minutes": round(result.seconds / 60, 1),
+    }
+    out.print(table_of(list(values), [list(values.values())]))
+    for line in funds_sentences(read_funds(settings), price_credits=result.credits):
+        out.print(line)
     sentences(out, "Rows that cannot be sent", [f"row {number}: {text}" for number, text in result.problems])
 
 
 @main.command()
 @click.argument("table", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def status(table: str | None, as_json: bool) -> None:
+@click.option("--check", "is_check", is_flag=True, help="Verify the whole ledger instead; without TABLE.")
+def status(table: str | None, as_json: bool, is_check: bool) -> None:
     """Say where all requests, or those of TABLE, stand."""
+    if is_check:
+        if table is not None:
+            raise click.UsageError("--check looks at the whole ledger; leave TABLE out.")
+        sys.exit(_check(as_json))
     from banana_pipeline.commands.show import console
     from banana_pipeline.commands.status import read_status, status_table
 
@@ -123,6 +141,57 @@ def status(table: str | None, as_json: bool) -> None:
         click.echo("Nothing was asked for yet." if table is None else f"Nothing is known of a table {table!r}.")
     else:
         console().print(status_table(found))
+
+
+def _check(as_json: bool) -> int:
+    from banana_pipeline.commands.check import check, check_dict, check_lines, is_well
+
+    findings = check(read_settings(os.environ))
+    if as_json:
+        click.echo(json.dumps(check_dict(findings)))
+    else:
+        for line in check_lines(findings):
+            click.echo(line)
+    return WELL if is_well(findings) else UNWELL
+
+
+@main.command()
+@click.argument("table", required=False)
+@click.option("--task-id", "task_ids", multiple=True, metavar="ATTEMPT=TASK", help="Adopt a task, after checking it.")
+@click.option("--resubmit", is_flag=True, help="Let the next run buy them again, although they may be paid.")
+@click.option("--abandon", is_flag=True, help="Do without them: they are not bought again.")
+@click.option("--attempt", "attempts", multiple=True, help="Only this one (repeatable); default: all that are listed.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def resolve(
+    table: str | None,
+    task_ids: tuple[str, ...],
+    resubmit: bool,
+    abandon: bool,
+    attempts: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """List orders whose answer was lost, with the evidence, and settle them.
+
+    KIE may have made and charged them, so no run sends them again by itself.
+    """
+    from banana_pipeline.commands.resolve import Decisions, parse_pairs
+    from banana_pipeline.commands.resolve import resolve as settle
+    from banana_pipeline.commands.resolve_words import print_resolved, resolved_dict
+    from banana_pipeline.commands.show import console
+
+    if resubmit and abandon:
+        raise click.UsageError("choose --resubmit or --abandon, not both.")
+    if attempts and not (resubmit or abandon):
+        raise click.UsageError("--attempt says which ones to --resubmit or --abandon; give one of these too.")
+    decisions = Decisions(
+        task_ids=parse_pairs(task_ids), attempts=attempts, is_resubmitted=resubmit, is_abandoned=abandon
+    )
+    result = settle(read_settings(os.environ), table, decisions)
+    if as_json:
+        click.echo(json.dumps(resolved_dict(result)))
+    else:
+        print_resolved(console(), result, table)
+    sys.exit(WELL if result.is_well else UNWELL)
 
 
 @main.command()
@@ -154,6 +223,16 @@ def dev(port: int) -> None:
         click.echo(f"KIE_API_KEY is not set: the emulator at {demo_settings.base_url} stands in for KIE. No money is")
         click.echo(f"spent; everything is kept apart in {demo_settings.data_dir}.")
         sys.exit(serve_ui(dagster_home(demo_settings), port=port, workspace=workspace))
+
+
+@main.command()
+@click.option("--port", type=click.IntRange(0, 65_535), default=8788, show_default=True, help="0 takes a free one.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+def callbacks(port: int, host: str) -> None:
+    """Receive KIE's callbacks and note them in the ledger, until stopped."""
+    from banana_pipeline.callbacks import serve_callbacks
+
+    serve_callbacks(read_settings(os.environ), host, port)
 
 
 @main.command()

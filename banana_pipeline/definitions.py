@@ -15,8 +15,9 @@ from banana_pipeline.settings import KIE_BASE_URL, Settings, read_settings
 warnings.filterwarnings("ignore", category=dg.BetaWarning)
 warnings.filterwarnings("ignore", category=dg.PreviewWarning)
 
-from banana_pipeline.defs.automation import generate_images, prompt_tables_sensor  # noqa: E402
+from banana_pipeline.defs.automation import generate_images  # noqa: E402
 from banana_pipeline.defs.checks import CHECKS  # noqa: E402
+from banana_pipeline.defs.gallery import gallery  # noqa: E402
 from banana_pipeline.defs.generations import buy_generations  # noqa: E402
 from banana_pipeline.defs.images import archive_images  # noqa: E402
 from banana_pipeline.defs.prompts import prompt_tables, read_prompts  # noqa: E402
@@ -27,6 +28,12 @@ from banana_pipeline.defs.resources import (  # noqa: E402
     LedgerResource,
     logging_progress,
 )
+from banana_pipeline.defs.schedules import daily_report, daily_report_schedule, retry_schedule  # noqa: E402
+from banana_pipeline.defs.sensor_alerts import AlertsResource, alerts_sensor, run_failure_alert  # noqa: E402
+from banana_pipeline.defs.sensor_archive import unarchived_images_sensor  # noqa: E402
+from banana_pipeline.defs.sensor_following import following, following_sensor  # noqa: E402
+from banana_pipeline.defs.sensor_tables import prompt_tables_sensor  # noqa: E402
+from banana_pipeline.defs.sensor_unfinished import unfinished_generations_sensor  # noqa: E402
 
 
 def build_defs(resource_overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
@@ -34,7 +41,7 @@ def build_defs(resource_overrides: Mapping[str, Any] | None = None) -> dg.Defini
 
     Args:
         resource_overrides: resources to use in place of those from the environment, by name: ``kie``, ``files``,
-            ``ledger``, ``progress``.
+            ``ledger``, ``progress``, ``alerts``.
 
     Raises:
         SettingsError: an environment variable cannot be used.
@@ -42,14 +49,26 @@ def build_defs(resource_overrides: Mapping[str, Any] | None = None) -> dg.Defini
     settings = read_settings(os.environ)
     buying = buy_generations.map_asset_specs(lambda spec: _named_service(spec, settings))
     return dg.Definitions(
-        assets=[prompt_tables, read_prompts, buying, archive_images, generation_report],
+        assets=[prompt_tables, read_prompts, buying, *_following_assets()],
         asset_checks=CHECKS,
-        jobs=[generate_images],
-        sensors=[prompt_tables_sensor],
+        jobs=[generate_images, daily_report],
+        schedules=[retry_schedule, daily_report_schedule],
+        sensors=[
+            prompt_tables_sensor,
+            unfinished_generations_sensor,
+            unarchived_images_sensor,
+            following_sensor,
+            run_failure_alert,
+            alerts_sensor,
+        ],
         resources={**_resources(settings), **(resource_overrides or {})},
         # One process holds all connections and the pace of a run; a process per step would only cost start-up time.
         executor=dg.in_process_executor,
     )
+
+
+def _following_assets() -> list[dg.AssetsDefinition]:
+    return [asset.map_asset_specs(following) for asset in (archive_images, generation_report, gallery)]
 
 
 def _named_service(spec: dg.AssetSpec, settings: Settings) -> dg.AssetSpec:
@@ -71,6 +90,8 @@ def _resources(settings: Settings) -> dict[str, Any]:
             max_in_flight=settings.max_in_flight,
             deadline_s=settings.deadline_s,
             max_attempts=settings.max_attempts,
+            max_credits_per_day=settings.max_credits_per_day,
+            callback_url=settings.callback_url,
         ),
         "ledger": LedgerResource(
             url=dg.EnvVar("BANANA_LEDGER_URL") if has_ledger_url else settings.ledger_url,
@@ -79,6 +100,10 @@ def _resources(settings: Settings) -> dict[str, Any]:
             data_dir=str(settings.data_dir),
             prompts_dir=str(settings.prompts_dir),
             shard_rows=settings.shard_rows,
+        ),
+        "alerts": AlertsResource(
+            webhook_url=dg.EnvVar("BANANA_ALERT_WEBHOOK_URL") if settings.alert_webhook_url else "",
+            below_credits=settings.alert_below_credits,
         ),
         "progress": dg.ResourceDefinition(resource_fn=logging_progress),
     }

@@ -1,13 +1,13 @@
 """Following one paid task until it is final, or until this run has waited long enough.
 
-Lives here: the rhythm of polling, and what each answer makes of an attempt. Does not live here: buying (``generate``),
-formulas of time (``core.timing``), the meaning of answers (``core.failures``).
-A query is free and never changes anything at KIE, so every error of a poll only means: look again later.
+Lives here: the rhythm of polling, and waiting for orders whose answer is still out. Does not live here: buying
+(``buy``), formulas of time (``core.timing``), what an answer means (``judge``), proof of lost orders (``recover``).
 """
 
 from __future__ import annotations
 
 import random
+import time
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,42 +15,30 @@ from datetime import UTC, datetime
 
 import anyio
 
+from banana_pipeline import recover
 from banana_pipeline.accounts import Account
-from banana_pipeline.core.attempts import (
-    Attempt,
-    AttemptState,
-    mark_failed,
-    mark_overdue,
-    mark_succeeded,
-    mark_unconfirmed,
-)
+from banana_pipeline.core.attempts import Attempt, AttemptState
 from banana_pipeline.core.failures import FetchMeaning, Refusal
 from banana_pipeline.core.timing import (
-    EMPTY_RESULT_POLLS,
-    VISIBILITY_GRACE_S,
     backoff_s,
+    callback_patience_s,
     first_poll_s,
     jittered,
     next_poll_s,
+    overdue_callback_s,
 )
-from banana_pipeline.kie.wire import Fetched, TaskRecord, TaskState
+from banana_pipeline.hints import Hints
+from banana_pipeline.judge import Watch, judge
 from banana_pipeline.progress import Progress
-from banana_pipeline.store import ledger
+from banana_pipeline.recover import Verdict
+from banana_pipeline.store import ledger, ledger_callbacks
 from banana_pipeline.store.group_commit import LedgerWriter
+from banana_pipeline.store.ledger_callbacks import Hint
 
-NO_RESULT = "no_result"
-_SURE_AFTER = 3  # equal answers before an old task is given up for this run
-_LEDGER_LOOK_S = 2.0
-
-
-@dataclass(kw_only=True)
-class _Watch:
-    """What has been seen of one task in this run."""
-
-    polls: int = 0
-    errors: int = 0
-    unknown: int = 0
-    empty: int = 0
+_LEDGER_LOOK_S = 1.0
+_CALLBACK_LOOK_S = 5.0
+_SURE_AFTER = 3  # a task that is not known this often will not become visible
+_POLLED = frozenset({AttemptState.SUBMITTED, AttemptState.OVERDUE})
 
 
 @dataclass(kw_only=True)
@@ -59,6 +47,7 @@ class Follower:
 
     accounts: Mapping[str, Account]
     writer: LedgerWriter
+    hints: Hints
     service: str
     run_id: str
     deadline_s: float
@@ -66,23 +55,28 @@ class Follower:
     _latencies_s: dict[str, deque[float]] = field(default_factory=dict)
 
     async def follow(self, attempt: Attempt, *, is_waiting: bool = True) -> Attempt:
-        """Poll until the attempt is final or overdue; the attempt as it stands then.
+        """Wait and poll until the attempt is final or overdue; the attempt as it stands then.
 
         Args:
             is_waiting: False looks once and comes back, whatever the answer.
         """
-        watch = _Watch()
+        if attempt.state is AttemptState.SUBMITTING:
+            attempt = await self._await_order(attempt)
+        accepted_at = attempt.submitted_at or attempt.claimed_at
+        # The callback of a lost order has come; that of an earlier run's order may have, when nobody listened.
+        is_called = attempt.state is AttemptState.UNCONFIRMED or attempt.run_id != self.run_id
+        if attempt.state is AttemptState.UNCONFIRMED:
+            attempt = await self._await_callback(attempt, is_waiting=is_waiting)
         latencies_s = await self._known_latencies_s(attempt.resolution)
+        watch = Watch(accepted_s=time.monotonic() - _age_s(accepted_at), is_called=is_called)
         while True:
-            if attempt.state is AttemptState.SUBMITTING:
-                attempt = await self._await_order(attempt)
-            account = self.accounts.get(attempt.account)
-            if attempt.state not in {AttemptState.SUBMITTED, AttemptState.OVERDUE} or account is None:
+            if attempt.state not in _POLLED:
                 return attempt
-            if account.stopped_reading:
+            account = self._account_of(attempt)
+            if account is None or account.stopped_reading:
                 return attempt
             if is_waiting and attempt.state is AttemptState.SUBMITTED:
-                await anyio.sleep(self._wait_s(attempt, watch, latencies_s))
+                watch.is_called |= await self.hints.wait(attempt.attempt_id, self._wait_s(watch, latencies_s))
             if attempt.run_id != self.run_id and (moved := await self._moved(attempt)) is not None:
                 attempt = moved
                 continue
@@ -92,23 +86,27 @@ class Follower:
             if not is_waiting or attempt.state is AttemptState.OVERDUE:
                 return attempt
 
-    async def _poll(self, attempt: Attempt, account: Account, watch: _Watch) -> Attempt:
+    async def _poll(self, attempt: Attempt, account: Account, watch: Watch) -> Attempt:
         assert attempt.task_id is not None
         await account.query_pace.acquire()
-        fetched = await account.client.fetch_task(attempt.task_id)
+        fetched = await account.client.fetch_task(attempt.task_id, timeout_s=poll_timeout_s(watch.errors))
         watch.polls += 1
         self.progress.polls += 1
         if fetched.meaning is FetchMeaning.KEY:
             account.stopped_reading = True
             account.stop(Refusal.KEY, fetched.msg.rsplit(": ", 1)[-1])
             return attempt
-        return judge(attempt, fetched, watch, now=_now(), deadline_s=self.deadline_s)
+        age_s = time.monotonic() - watch.accepted_s
+        return judge(attempt, fetched, watch, now=_now(), age_s=age_s, deadline_s=self.deadline_s)
 
     async def _saved(self, before: Attempt, after: Attempt) -> Attempt:
+        self.hints.finished += 1
         if not await self.writer.do(ledger.save, before, after, run_id=self.run_id):
             return await self.writer.do(ledger.attempt, before.attempt_id)
         if after.state is AttemptState.SUCCEEDED and after.generation_s is not None:
-            (await self._known_latencies_s(after.resolution)).append(after.generation_s)
+            # KIE's figure is the difference of two readings of its clock, and clocks jump.
+            seen_s = (after.updated_at - after.claimed_at).total_seconds()
+            (await self._known_latencies_s(after.resolution)).append(max(0.0, min(after.generation_s, seen_s)))
         return after
 
     async def _moved(self, attempt: Attempt) -> Attempt | None:
@@ -116,15 +114,59 @@ class Follower:
         stored = await self.writer.do(ledger.attempt, attempt.attempt_id)
         return stored if stored.state is not attempt.state else None
 
+    # Orders without an answer
+
     async def _await_order(self, attempt: Attempt) -> Attempt:
-        """Another process is sending this order: wait for its answer, or for its claim to run out."""
+        """Another process is sending this order: wait for its answer, for that process's end or that of its claim."""
         while attempt.state is AttemptState.SUBMITTING:
-            if _now() > attempt.claim_expires_at:
-                reason = "the process that sent the order ended before the answer was recorded"
-                return await self._saved(attempt, mark_unconfirmed(attempt, reason=reason, at=_now()))
-            await anyio.sleep(_LEDGER_LOOK_S)
+            await recover.end_dead_orders(self.writer, self.service, self.run_id, attempt_id=attempt.attempt_id)
             attempt = await self.writer.do(ledger.attempt, attempt.attempt_id)
+            if attempt.state is AttemptState.SUBMITTING:
+                await anyio.sleep(_LEDGER_LOOK_S)
         return attempt
+
+    async def _await_callback(self, attempt: Attempt, *, is_waiting: bool) -> Attempt:
+        """Nobody knows whether KIE has made this task: only a callback can tell, if one may come."""
+        latencies_s = await self._known_latencies_s(attempt.resolution)
+        patience_s = callback_patience_s(latencies_s=latencies_s, deadline_s=self.deadline_s)
+        until_s = time.monotonic() + patience_s - _age_s(attempt.claimed_at)
+        asked: dict[int, int] = {}
+        while attempt.state is AttemptState.UNCONFIRMED:
+            for hint in await self.hints.open_about(attempt.attempt_id):
+                asked[hint.id] = asked.get(hint.id, 0) + 1
+                attempt = await self._look_into(attempt, hint, tries=asked[hint.id])
+            left_s = until_s - time.monotonic()
+            if attempt.state is not AttemptState.UNCONFIRMED or not is_waiting:
+                break
+            if left_s <= 0 or not self.hints.are_expected:
+                break
+            await self.hints.wait(attempt.attempt_id, min(left_s, _CALLBACK_LOOK_S))
+        return attempt
+
+    async def _look_into(self, attempt: Attempt, hint: Hint, *, tries: int) -> Attempt:
+        """Does the task that a callback names belong to this attempt?"""
+        account = self._account_of(attempt)
+        if account is None or attempt.state is not AttemptState.UNCONFIRMED:
+            return attempt
+        verdict, _ = await recover.look_up(account, attempt, hint.task_id)
+        if verdict is Verdict.NO_ANSWER or (verdict is Verdict.NOT_KNOWN and tries < _SURE_AFTER):
+            return attempt
+        if verdict is Verdict.OURS:
+            attempt = await recover.adopt(self.writer, attempt, hint.task_id)
+            if attempt.state is AttemptState.SUBMITTED:
+                self.progress.recovered += 1
+                self.progress.bought += 1
+        await self.writer.do(ledger_callbacks.judge_callback, hint.id, str(verdict))
+        return attempt
+
+    def _account_of(self, attempt: Attempt) -> Account | None:
+        account = self.accounts.get(attempt.account)
+        if account is None:
+            self.progress.notice(
+                f"Account {attempt.account} has bought images whose results only its own key can ask for; "
+                "add that key to KIE_API_KEYS and run again."
+            )
+        return account
 
     async def _known_latencies_s(self, resolution: str) -> deque[float]:
         if resolution not in self._latencies_s:
@@ -132,78 +174,26 @@ class Follower:
             self._latencies_s.setdefault(resolution, deque(reversed(known), maxlen=100))
         return self._latencies_s[resolution]
 
-    def _wait_s(self, attempt: Attempt, watch: _Watch, latencies_s: deque[float]) -> float:
-        age_s = _age_s(attempt, _now())
+    def _wait_s(self, watch: Watch, latencies_s: deque[float]) -> float:
+        age_s = time.monotonic() - watch.accepted_s
+        if watch.errors:
+            wait_s = next_poll_s(age_s=age_s, latencies_s=latencies_s)
+            return jittered(min(wait_s, backoff_s(tries=watch.errors, first_s=0.5)), random.random())
+        callback_s = overdue_callback_s(latencies_s)
+        if self.hints.has_come and not watch.is_called and age_s < callback_s:
+            return callback_s - age_s  # callbacks arrive: polling is for those that do not
         if watch.polls == 0:
             return max(0.0, jittered(first_poll_s(latencies_s), random.random()) - age_s)
-        wait_s = next_poll_s(age_s=age_s, latencies_s=latencies_s)
-        if watch.errors:
-            wait_s = min(wait_s, backoff_s(tries=watch.errors, first_s=0.5))
-        return jittered(wait_s, random.random())
+        return jittered(next_poll_s(age_s=age_s, latencies_s=latencies_s), random.random())
 
 
-def judge(attempt: Attempt, fetched: Fetched, watch: _Watch, *, now: datetime, deadline_s: float) -> Attempt:
-    """What a query's answer makes of an attempt; the same object where the answer changes nothing."""
-    watch.errors = watch.errors + 1 if fetched.meaning is FetchMeaning.TRY_AGAIN else 0
-    watch.unknown = watch.unknown + 1 if fetched.meaning is FetchMeaning.NOT_KNOWN else 0
-    if fetched.record is not None and fetched.record.state is not TaskState.RUNNING:
-        return _judge_final(attempt, fetched.record, watch, now)
-    if fetched.meaning is FetchMeaning.TASK_OVER:
-        return _failed(attempt, now, fail_code="over", fail_msg=fetched.msg, record=None)
-    age_s = _age_s(attempt, now)
-    if attempt.state is AttemptState.OVERDUE:
-        return attempt
-    if watch.unknown >= _SURE_AFTER and age_s > VISIBILITY_GRACE_S:
-        return mark_overdue(attempt, reason=f"KIE does not know this task ({fetched.msg})", at=now)
-    is_sure = not 0 < watch.errors < _SURE_AFTER and not 0 < watch.unknown < _SURE_AFTER
-    if age_s > deadline_s and is_sure:
-        told = fetched.msg if fetched.record is None else "still being made"
-        return mark_overdue(attempt, reason=f"no result within {deadline_s:g} s ({told})", at=now)
-    return attempt
+def poll_timeout_s(errors: int) -> float:
+    """Seconds to wait for the answer to a query: KIE's own take 0.6 s (section 1), and each try gets more."""
+    return min(20.0, 3.0 * 2**errors)
 
 
-def _judge_final(attempt: Attempt, record: TaskRecord, watch: _Watch, now: datetime) -> Attempt:
-    if record.state is TaskState.FAIL:
-        return _failed(attempt, now, fail_code=record.fail_code, fail_msg=record.fail_msg, record=record)
-    if record.result_urls:
-        return mark_succeeded(
-            attempt,
-            result_urls=record.result_urls,
-            credits_consumed=record.credits_consumed,
-            generation_s=record.generation_s,
-            completed_at=record.completed_at or now,
-            at=now,
-        )
-    watch.empty += 1
-    # An overdue task is looked at once a run: there the time since its end stands for the number of looks.
-    is_long_over = record.completed_at is not None and (now - record.completed_at).total_seconds() > VISIBILITY_GRACE_S
-    if watch.empty <= EMPTY_RESULT_POLLS and not (attempt.state is AttemptState.OVERDUE and is_long_over):
-        return attempt
-    return _failed(attempt, now, fail_code=NO_RESULT, fail_msg="success without a result", record=record)
-
-
-def _failed(
-    attempt: Attempt, now: datetime, *, fail_code: str | None, fail_msg: str | None, record: TaskRecord | None
-) -> Attempt:
-    charged = record.credits_consumed if record is not None else None
-    if fail_code == NO_RESULT and charged is None:
-        charged = attempt.price_credits
-    said = " ".join(part for part in (fail_code, fail_msg) if part) or "no reason given"
-    reason = f"charged without a result: {said}" if charged else f"KIE could not make the image: {said}"
-    return mark_failed(
-        attempt,
-        reason=reason,
-        fail_code=fail_code,
-        fail_msg=fail_msg,
-        credits_consumed=charged,
-        generation_s=record.generation_s if record is not None else None,
-        completed_at=(record.completed_at if record is not None else None) or now,
-        at=now,
-    )
-
-
-def _age_s(attempt: Attempt, now: datetime) -> float:
-    return max(0.0, (now - (attempt.submitted_at or attempt.claimed_at)).total_seconds())
+def _age_s(moment: datetime) -> float:
+    return max(0.0, (_now() - moment).total_seconds())
 
 
 def _now() -> datetime:

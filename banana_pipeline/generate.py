@@ -18,12 +18,15 @@ import anyio
 import anyio.to_thread
 from anyio.abc import TaskGroup
 
+from banana_pipeline import recover
 from banana_pipeline.accounts import Account
 from banana_pipeline.buy import Buyer
+from banana_pipeline.claims import Claims
 from banana_pipeline.core.attempts import Attempt, AttemptState
 from banana_pipeline.core.decisions import live_attempt, may_attempt, refusal_of
 from banana_pipeline.core.timing import backoff_s, jittered
 from banana_pipeline.follow import Follower
+from banana_pipeline.hints import Hints
 from banana_pipeline.orders import Orders
 from banana_pipeline.progress import STOPPED_NOTICE, Progress
 from banana_pipeline.stopping import StopRequest
@@ -32,10 +35,10 @@ from banana_pipeline.store.group_commit import LedgerWriter
 from banana_pipeline.uploads import Uploader
 from banana_pipeline.work import Rules, ShardDone, ShardWork, Wanted
 
-STOP_GRACE_S = 8.0
+STOP_GRACE_S = 5.0  # of the 10 s that a stop may take; the rest is for outputs and the end of the process
 _TICK_S = 5.0
 _STOPPED = "the run was stopped before this was sent"
-_FINAL_FOR_NOW = frozenset({AttemptState.SUCCEEDED, AttemptState.UNCONFIRMED})
+_FOLLOWED = frozenset({AttemptState.SUBMITTED, AttemptState.UNCONFIRMED})
 
 
 @dataclass(kw_only=True)
@@ -71,7 +74,9 @@ class Generation:
             ExceptionGroup: with a LedgerError if the ledger failed, or with what ``on_shard`` raised. Orders under way
                 were still awaited and, as far as the ledger allowed, recorded.
         """
+        await recover.end_dead_orders(self.writer, self.rules.service, self.rules.run_id)
         async with anyio.create_task_group() as orders:
+            self._hints = Hints(writer=self.writer, is_on=self.rules.callback_url is not None)
             self._follower = self._make_follower()
             self._orders = self._make_orders(orders)
             self._buyer = self._make_buyer()
@@ -79,10 +84,13 @@ class Generation:
                 self._work = work
                 work.start_soon(self._watch_stop)
                 work.start_soon(self._tick)
+                work.start_soon(self._hints.listen)
                 for account in self.accounts:
                     work.start_soon(self._buyer.serve, account)
                 await self._feed(shards)
             await self._orders.await_answers(grace_s=STOP_GRACE_S, urgent=self.stop.urgent)
+            if self.stop.is_requested:
+                self.writer.hurry()
         for shard in list(self._open):
             await self._finish(shard)
 
@@ -90,6 +98,7 @@ class Generation:
         return Follower(
             accounts={account.name: account for account in self.accounts},
             writer=self.writer,
+            hints=self._hints,
             service=self.rules.service,
             run_id=self.rules.run_id,
             deadline_s=self.rules.deadline_s,
@@ -113,6 +122,7 @@ class Generation:
             rules=self.rules,
             progress=self.progress,
             orders=self._orders,
+            claims=Claims(writer=self.writer, rules=self.rules),
             on_taken=self._taken,
             on_left=self._left,
         )
@@ -144,8 +154,11 @@ class Generation:
     async def _route(self, wanted: Wanted, history: Sequence[Attempt]) -> None:
         live = live_attempt(history)
         if live is None and may_attempt(history, max_attempts=self.rules.max_attempts):
-            await self._buyer.offer(wanted)
-        elif live is None or live.state in _FINAL_FOR_NOW:
+            if (reason := self.rules.why_left(history)) is not None:
+                await self._settle(wanted.request_id, reason)
+            else:
+                await self._buyer.offer(wanted)
+        elif live is None or live.state is AttemptState.SUCCEEDED:
             await self._settle(wanted.request_id)
         else:
             self._work.start_soon(self._follow, wanted, live)
@@ -158,7 +171,7 @@ class Generation:
     async def _ordered(self, account: Account, wanted: Wanted, attempt: Attempt) -> None:
         if self._work.cancel_scope.cancel_called:
             self._buyer.release(account, attempt)
-        elif attempt.state is AttemptState.SUBMITTED and self.rules.is_waiting:
+        elif attempt.state in _FOLLOWED and self.rules.is_waiting:
             self._work.start_soon(self._follow, wanted, attempt)
         else:
             await self._conclude(account, wanted, attempt)
@@ -189,6 +202,9 @@ class Generation:
         history = (await self._histories([wanted.request_id])).get(wanted.request_id, [])
         if not may_attempt(history, max_attempts=self.rules.max_attempts):
             await self._settle(wanted.request_id)
+            return
+        if (reason := self.rules.why_left(history)) is not None:
+            await self._settle(wanted.request_id, reason)
             return
         if attempt.state is AttemptState.FAILED:
             await anyio.sleep(jittered(backoff_s(tries=attempt.number, first_s=2.0), random.random()))

@@ -20,7 +20,7 @@ from anyio.abc import TaskGroup
 from banana_pipeline.accounts import Account
 from banana_pipeline.core import attempts as states
 from banana_pipeline.core.attempts import Attempt
-from banana_pipeline.core.failures import Ambiguous, Created, CreateOutcome, Refused
+from banana_pipeline.core.failures import Ambiguous, Created, CreateOutcome, LedgerError, Refused
 from banana_pipeline.progress import Progress
 from banana_pipeline.store import ledger
 from banana_pipeline.store.group_commit import LedgerWriter
@@ -85,7 +85,7 @@ class Orders:
         now = datetime.now(UTC)
         if isinstance(outcome, Created):
             self.progress.bought += 1
-            return await self.writer.do(ledger.save_created, attempt, task_id=outcome.task_id, at=now)
+            return await self._record_created(attempt, outcome.task_id, now)
         if isinstance(outcome, Refused):
             reason = f"{outcome.why}: {outcome.msg}".rstrip(": ")
             after = states.mark_refused(attempt, reason=reason, code=outcome.code, msg=outcome.msg, at=now)
@@ -93,6 +93,18 @@ class Orders:
             after = states.mark_unconfirmed(attempt, reason=outcome.reason, at=now)
         is_saved = await self.writer.do(ledger.save, attempt, after, run_id=self.run_id)
         return after if is_saved else await self.writer.do(ledger.attempt, attempt.attempt_id)
+
+    async def _record_created(self, attempt: Attempt, task_id: str, now: datetime) -> Attempt:
+        try:
+            return await self.writer.do(ledger.save_created, attempt, task_id=task_id, at=now)
+        except LedgerError:
+            # The one moment in which only this process knows of a paid task: say it before it is gone.
+            self.progress.notice(
+                f"KIE made task {task_id} (row {attempt.row_number} of {attempt.prompt_table}), and the ledger could "
+                f"not record it. When the ledger works again: banana resolve {attempt.prompt_table} "
+                f"--task-id {attempt.attempt_id}={task_id}"
+            )
+            raise
 
 
 async def _cancel_when(event: anyio.Event, scope: anyio.CancelScope) -> None:

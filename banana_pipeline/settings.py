@@ -6,7 +6,9 @@ do. Nothing else is needed to move from a laptop to a cluster.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -14,21 +16,27 @@ from urllib.parse import urlsplit
 from upath import UPath
 
 from banana_pipeline.core.failures import SettingsError
+from banana_pipeline.kie.json_values import is_plain
 from banana_pipeline.kie.pace import RateLimit, parse_rate
 
 KIE_BASE_URL = "https://api.kie.ai"
 KIE_UPLOAD_BASE_URL = "https://kieai.redpandaai.co"
+_MOST_URL_CHARACTERS = 1_000
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """Everything that can be set. ``api_keys`` never shows in a repr.
+    """Everything that can be set. Keys never show in a repr.
 
     Attributes:
         data_dir: outputs, images and, unless set otherwise, prompts and ledger; a folder or a URI.
         rate_limit: creations per account. max_in_flight: orders and tasks under way per account.
         shard_rows: rows per shard. deadline_s: how long a task may take before it is overdue.
         max_attempts: tasks bought for one request whose failures are passing (and refunded).
+        max_credits_per_day: budget of each account for a UTC day; None: no limit.
+        callback_url: where KIE reports the end of a task; None: nowhere.
+        webhook_hmac_key: what KIE signs callbacks with; None: signatures are not checked.
+        alert_webhook_url: where alerts are posted, a secret; alert_below_credits: the balance that is an alert.
     """
 
     api_keys: tuple[str, ...] = field(repr=False)
@@ -42,6 +50,11 @@ class Settings:
     shard_rows: int
     deadline_s: float
     max_attempts: int
+    max_credits_per_day: float | None = None
+    callback_url: str | None = None
+    webhook_hmac_key: str | None = field(default=None, repr=False)
+    alert_webhook_url: str | None = field(default=None, repr=False)
+    alert_below_credits: float | None = None
 
     @property
     def service(self) -> str:
@@ -49,7 +62,7 @@ class Settings:
         return service_of(self.base_url)
 
 
-def service_of(base_url: str, setting: str = "KIE_BASE_URL") -> str:
+def service_of(base_url: str, setting: str = "KIE_BASE_URL", example: str = KIE_BASE_URL) -> str:
     """Host of a KIE address, as ``setting`` has it.
 
     Raises:
@@ -61,7 +74,7 @@ def service_of(base_url: str, setting: str = "KIE_BASE_URL") -> str:
     except ValueError:
         host = None
     if host is None:
-        raise SettingsError(f"{setting} is {base_url!r}; set it to an address such as {KIE_BASE_URL}")
+        raise SettingsError(f"{setting} is {base_url!r}; set it to an address such as {example}")
     return host
 
 
@@ -88,6 +101,11 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         shard_rows=_whole(environ, "BANANA_SHARD_ROWS", 2_000),
         deadline_s=_seconds(environ, "BANANA_DEADLINE_S", 900.0),
         max_attempts=_whole(environ, "BANANA_MAX_ATTEMPTS", 3),
+        max_credits_per_day=_credits(environ, "BANANA_MAX_CREDITS_PER_DAY"),
+        callback_url=_callback_url(environ, "BANANA_CALLBACK_URL"),
+        webhook_hmac_key=environ.get("KIE_WEBHOOK_HMAC_KEY", "").strip() or None,
+        alert_webhook_url=_secret_url(environ, "BANANA_ALERT_WEBHOOK_URL"),
+        alert_below_credits=_credits(environ, "BANANA_ALERT_BELOW_CREDITS", "no alert"),
     )
 
 
@@ -135,3 +153,45 @@ def _seconds(environ: Mapping[str, str], name: str, default: float) -> float:
     if not 0 < value < float("inf"):
         raise SettingsError(f"{name} is {text!r}; write a number of seconds above 0, such as {default:g}")
     return value
+
+
+def _credits(environ: Mapping[str, str], name: str, without: str = "no limit") -> float | None:
+    text = environ.get(name)
+    if not text:
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
+        raise SettingsError(f"{name} is {text!r}; write a number of credits from 0 up, or leave it out for {without}")
+    return value
+
+
+def _secret_url(environ: Mapping[str, str], name: str) -> str | None:
+    """An address that is a secret: no sentence repeats it."""
+    text = environ.get(name, "").strip()
+    if not text:
+        return None
+    with suppress(SettingsError):  # whose sentence repeats the address
+        service_of(text, name)
+        if is_plain(text):
+            return text
+    raise SettingsError(f"{name} is not an address; copy the webhook's https address again, or leave it out")
+
+
+def _callback_url(environ: Mapping[str, str], name: str) -> str | None:
+    text = environ.get(name)
+    if not text:
+        return None
+    if len(text) > _MOST_URL_CHARACTERS:
+        raise SettingsError(
+            f"{name} has {len(text):,} characters; write an address of at most {_MOST_URL_CHARACTERS:,}"
+        )
+    if "@" in re.split("[/?#]", text.partition("://")[2], maxsplit=1)[0]:
+        # Not shown: a password may stand there.
+        raise SettingsError(f"{name} holds a user or password, which KIE would be told; write the address without")
+    service_of(text, name, example="https://your.host/kie")
+    if not is_plain(text):
+        raise SettingsError(f"{name} is {text!r}; write it without blanks and other characters that cannot be seen")
+    return text

@@ -8,8 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from banana_pipeline.core.attempts import Attempt
+from banana_pipeline.core.attempts import Attempt, AttemptState
 from banana_pipeline.core.requests import GenerationRequest
+
+COLLECTS_ONLY = "this run collects only; nothing new was bought"
+NOT_RETRIED = "this run does not retry failed tasks"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,8 +52,11 @@ class Rules:
         max_in_flight: orders and tasks under way per account, over all processes.
         deadline_s: how long a task may take before it is overdue.
         max_attempts: tasks bought for one request whose failures are passing.
-        max_credits: budget of this run; None: no limit.
+        max_credits: budget of this run; max_credits_per_day: of each account for a UTC day; None: no limit.
+        callback_url: where KIE reports the end of a task; None: nowhere.
         is_waiting: False submits and does not wait for results.
+        is_buying: False collects what is paid and makes no order.
+        is_retrying: False leaves requests alone whose task has failed, in this run or before.
     """
 
     service: str
@@ -59,4 +65,16 @@ class Rules:
     deadline_s: float
     max_attempts: int
     max_credits: float | None = None
+    max_credits_per_day: float | None = None
+    callback_url: str | None = None
     is_waiting: bool = True
+    is_buying: bool = True
+    is_retrying: bool = True
+
+    def why_left(self, history: Sequence[Attempt]) -> str | None:
+        """Why this run makes no new attempt, although the history would allow one; None if it may."""
+        if not self.is_buying:
+            return COLLECTS_ONLY
+        if not self.is_retrying and any(attempt.state is AttemptState.FAILED for attempt in history):
+            return NOT_RETRIED
+        return None

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from banana_pipeline.commands.tables import ChosenTable
-from banana_pipeline.core.attempts import Attempt
+from banana_pipeline.core.attempts import Attempt, AttemptState
 from banana_pipeline.core.decisions import live_attempt, may_attempt
 from banana_pipeline.core.requests import GenerationRequest, usd
 from banana_pipeline.core.shards import shards_of
@@ -29,7 +29,7 @@ class Estimate:
     Attributes:
         rows, rows_rejected: of the table. requests: one per accepted row and sample, equal ones counted once.
         already_paid: requests whose purchase is there or under way. to_pay: would be bought now.
-        given_up: failed for good; not bought again.
+        unconfirmed: perhaps paid; never sent again by themselves. given_up: failed for good; not bought again.
         problems: the first rejected rows, as (row_number, sentence).
     """
 
@@ -37,6 +37,7 @@ class Estimate:
     rows_rejected: int = 0
     requests: int = 0
     already_paid: int = 0
+    unconfirmed: int = 0
     to_pay: int = 0
     given_up: int = 0
     credits: float = 0.0
@@ -48,8 +49,8 @@ class Estimate:
         return usd(self.credits)
 
     def as_dict(self) -> dict[str, object]:
-        names = ("rows", "rows_rejected", "requests", "already_paid", "to_pay", "given_up", "credits", "seconds")
-        return {**{name: getattr(self, name) for name in names}, "cost_usd": self.cost_usd}
+        names = ("rows", "rows_rejected", "requests", "already_paid", "unconfirmed", "to_pay", "given_up", "credits")
+        return {**{name: getattr(self, name) for name in (*names, "seconds")}, "cost_usd": self.cost_usd}
 
 
 def estimate(settings: Settings, chosen: ChosenTable) -> Estimate:
@@ -88,8 +89,11 @@ def _count(
     result.requests += len(requests)
     for request_id, request in requests.items():
         history = histories.get(request_id, [])
-        if live_attempt(history) is not None:
-            result.already_paid += 1
+        live = live_attempt(history)
+        if live is not None:
+            is_sure = live.state is not AttemptState.UNCONFIRMED
+            result.already_paid += is_sure
+            result.unconfirmed += not is_sure
         elif may_attempt(history, max_attempts=max_attempts):
             result.to_pay += 1
             result.credits += request.price_credits

@@ -32,12 +32,16 @@ from banana_pipeline.store.outputs import Warehouse
 from banana_pipeline.store.schemas import GENERATIONS, IMAGES, REJECTED
 
 _INSTANCE_SETTINGS = """\
-telemetry:
-  enabled: false
-nux:
-  enabled: false
-python_logs:
-  python_log_level: INFO
+# Explained in deploy/dagster.yaml.
+telemetry: {enabled: false}
+nux: {enabled: false}
+python_logs: {python_log_level: INFO}
+concurrency:
+  runs:
+    max_concurrent_runs: 4
+    tag_concurrency_limits: [{key: banana/started_by, value: {applyLimitPerUniqueValue: true}, limit: 1}]
+run_monitoring: {enabled: true}
+retention: {sensor: {purge_after_days: {skipped: 3, success: 30, failure: 30}}, schedule: {purge_after_days: 30}}
 """
 
 

@@ -60,7 +60,7 @@ def _update(bar: Bar, task: Task, progress: Progress) -> None:
     left_s = (progress.planned - progress.settled) / rate if rate > 0 else None
     numbers = (
         f"{progress.settled:,}/{progress.planned:,}  {rate:.1f}/s  {progress.in_flight} in flight  "
-        f"{progress.spent_credits:g} credits (${usd(progress.spent_credits):.2f})  "
+        f"{progress.spent_credits:,.10g} credits (${usd(progress.spent_credits):.2f})  "
         f"{progress.archived:,} archived" + (f"  about {left_s:,.0f} s left" if left_s and left_s > 1 else "")
     )
     is_over = progress.planned > 0 and progress.settled >= progress.planned

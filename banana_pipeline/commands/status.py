@@ -14,7 +14,7 @@ from rich.table import Table
 
 from banana_pipeline.commands.show import table_of
 from banana_pipeline.core.attempts import AttemptState
-from banana_pipeline.core.decisions import RowStatus, status_of_state
+from banana_pipeline.core.decisions import RowStatus, status_of
 from banana_pipeline.core.requests import usd
 from banana_pipeline.settings import Settings
 from banana_pipeline.store import ledger_reports
@@ -65,7 +65,8 @@ def read_status(settings: Settings, prompt_table: str | None = None) -> list[Tab
         key = (str(row["service"]), str(row["prompt_table"]))
         entry = found.setdefault(key, TableStatus(service=key[0], prompt_table=key[1]))
         state = AttemptState(str(row["state"]))
-        status = str(status_of_state(state))
+        fail_code = row["fail_code"]
+        status = str(status_of(state, None if fail_code is None else str(fail_code)))
         entry.requests_by_status[status] = entry.requests_by_status.get(status, 0) + int(str(row["requests"]))
         oldest = row["oldest_claimed_at"]
         if state in _OPEN_STATES and isinstance(oldest, datetime):

@@ -18,7 +18,6 @@ from banana_pipeline.settings import Settings
 
 _SAID_CHARACTERS = 160
 _MOST_ROWS = 4
-_WITHOUT_REASON = {str(RowStatus.PENDING): "paid and still being made; run again to collect it"}
 
 
 def print_summary(out: Console, settings: Settings, summary: RunSummary, progress: Progress, elapsed_s: float) -> None:
@@ -39,9 +38,11 @@ def print_summary(out: Console, settings: Settings, summary: RunSummary, progres
     out.print(table_of(columns, rows))
     for table in summary.tables:
         _print_problems(out, table)
+        _print_unconfirmed(out, table)
     for sentence in [*progress.notices, *summary.errors]:
         out.print(Text(sentence, style="bold"))
     out.print(_spent(summary, progress, elapsed_s))
+    out.print(Text(f"Gallery: {settings.data_dir / 'gallery' / 'index.html'} (open it in a browser)"))
     out.print(Text(f"Images: {settings.data_dir / 'images'}"))
     out.print(Text(f"Tables: {settings.data_dir / 'warehouse'} (Parquet, one folder per asset)"))
 
@@ -54,11 +55,19 @@ def _print_problems(out: Console, table: TableSummary) -> None:
     sentences(out, f"{table.name}: pictures that could not be archived", missing)
 
 
+def _print_unconfirmed(out: Console, table: TableSummary) -> None:
+    count = table.rows_by_status.get(RowStatus.UNCONFIRMED, 0)
+    if count:
+        told = "1 row got no answer to its order" if count == 1 else f"{count:,} rows got no answer to their orders"
+        advice = f"never sent again by itself. 'banana resolve {table.name}' shows the evidence and settles it."
+        out.print(Text(f"{table.name}: {told}. KIE may have charged for it, so it is {advice}", style="bold"))
+
+
 def _grouped(table: TableSummary) -> list[str]:
     """Rows with the same status and reason on one line, the largest group first."""
     groups: dict[tuple[str, str], list[str]] = {}
     for number, name, status, reason in table.not_succeeded:
-        told = reason or _WITHOUT_REASON.get(status, "no reason known")
+        told = reason or "no reason known"
         groups.setdefault((status, told[:_SAID_CHARACTERS]), []).append(_row(number, name))
     lines = []
     for (status, reason), rows in sorted(groups.items(), key=lambda item: -len(item[1])):
@@ -79,6 +88,8 @@ def _spent(summary: RunSummary, progress: Progress, elapsed_s: float) -> str:
         return f"Bought nothing. {elapsed_s:.0f} s."
     if progress.bought == 0:
         return f"Bought nothing: everything that could be bought is already paid for. {elapsed_s:.0f} s."
+    found = f" {progress.recovered:,} of them found again by a callback." if progress.recovered else ""
     tasks = "1 task" if progress.bought == 1 else f"{progress.bought:,} tasks"
-    money = f"{progress.spent_credits:g} credits (${usd(progress.spent_credits):.2f})"
-    return f"Bought {tasks} for {money} in {elapsed_s:.0f} s."
+    spent = progress.spent_credits - progress.unconfirmed_credits
+    unsure = f", and perhaps {progress.unconfirmed_credits:,.10g} more" if progress.unconfirmed_credits else ""
+    return f"Bought {tasks} for {spent:,.10g} credits (${usd(spent):.2f}){unsure} in {elapsed_s:.0f} s.{found}"

@@ -36,6 +36,9 @@ S = AttemptState
 LIVE_STATES = frozenset({S.SUBMITTING, S.SUBMITTED, S.SUCCEEDED, S.UNCONFIRMED, S.OVERDUE})
 """States that hold the request: while one attempt is live, no other may be made."""
 
+GIVEN_UP = "given_up"
+"""``fail_code`` of an abandoned attempt whose request a person does not want any more."""
+
 IN_FLIGHT_STATES = frozenset({S.SUBMITTING, S.SUBMITTED})
 
 TRANSITIONS: dict[AttemptState, frozenset[AttemptState]] = {
@@ -64,6 +67,7 @@ class Attempt:
         input_json: the exact ``input`` object sent.
         claim_expires_at: after this moment a ``submitting`` row of a dead process is ``unconfirmed``.
         generation_s: KIE's own completeTime - createTime.
+        owner: names the process that sends the order (``store.presence``); None in ledgers of the first schema.
     """
 
     attempt_id: str
@@ -91,10 +95,16 @@ class Attempt:
     submitted_at: datetime | None = None
     completed_at: datetime | None = None
     generation_s: float | None = None
+    owner: int | None = None
 
     @property
     def is_live(self) -> bool:
         return self.state in LIVE_STATES
+
+    @property
+    def committed_credits(self) -> float:
+        """What a budget counts: the known cost, else the expected price; also where nobody knows if it was paid."""
+        return self.price_credits if self.credits is None else self.credits
 
 
 def claim(
@@ -113,6 +123,7 @@ def claim(
     input_json: str,
     at: datetime,
     expires_at: datetime,
+    owner: int | None = None,
 ) -> Attempt:
     """A new attempt in ``submitting``; it must be committed before the POST goes out."""
     return Attempt(
@@ -132,6 +143,7 @@ def claim(
         claimed_at=at,
         claim_expires_at=expires_at,
         updated_at=at,
+        owner=owner,
     )
 
 
@@ -201,14 +213,22 @@ def mark_failed(
     )
 
 
-def mark_overdue(attempt: Attempt, *, reason: str, at: datetime) -> Attempt:
-    """No final state within the deadline; the task may still succeed and is polled again by any later run."""
-    return _move(attempt, S.OVERDUE, at, status_reason=reason)
+def mark_overdue(attempt: Attempt, *, reason: str, at: datetime, credits_consumed: float | None = None) -> Attempt:
+    """No final state within the deadline; the task may still succeed and is polled again by any later run.
+
+    ``credits_consumed``: what KIE holds for the task meanwhile, where it says so.
+    """
+    return _move(attempt, S.OVERDUE, at, status_reason=reason, credits=credits_consumed)
 
 
-def mark_abandoned(attempt: Attempt, *, reason: str, at: datetime) -> Attempt:
-    """A person decided that this attempt no longer holds its request."""
-    return _move(attempt, S.ABANDONED, at, status_reason=reason, completed_at=at)
+def mark_abandoned(attempt: Attempt, *, reason: str, is_given_up: bool, at: datetime) -> Attempt:
+    """A person decided that this attempt no longer holds its request.
+
+    Args:
+        is_given_up: the request is not to be bought again; otherwise the next run buys it.
+    """
+    code = GIVEN_UP if is_given_up else None
+    return _move(attempt, S.ABANDONED, at, status_reason=reason, fail_code=code, completed_at=at)
 
 
 def _move(attempt: Attempt, to: AttemptState, at: datetime, **changes: object) -> Attempt:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from banana_pipeline.core.attempts import Attempt, AttemptState
+from banana_pipeline.core.attempts import GIVEN_UP, Attempt, AttemptState
 from banana_pipeline.core.failures import Refusal, Refused, TaskFailure, create_meaning, task_failure
 from banana_pipeline.core.timing import MAINTENANCE_PAUSE_S, NOT_SENT_PAUSE_S, RATE_WINDOW_PAUSE_S, backoff_s
 
@@ -43,8 +43,16 @@ _STATUS_OF_STATE = {
 }
 
 
-def status_of_state(state: AttemptState) -> RowStatus:
-    """The row status that an attempt's state stands for."""
+_UNSAID = {
+    AttemptState.SUBMITTING: "being ordered when this was written; run again to see what became of it",
+    AttemptState.SUBMITTED: "paid and still being made when this was written; run again to collect it",
+}
+
+
+def status_of(state: AttemptState, fail_code: str | None) -> RowStatus:
+    """The row status that an attempt stands for."""
+    if state is AttemptState.ABANDONED and fail_code == GIVEN_UP:
+        return RowStatus.FAILED
     return _STATUS_OF_STATE[state]
 
 
@@ -82,14 +90,17 @@ def refusal_of(attempt: Attempt) -> Refusal:
 def may_attempt(history: Sequence[Attempt], *, max_attempts: int) -> bool:
     """May another attempt be made for this request?
 
-    Never while one is live. After a refusal whenever its cause may be gone; bad parameters are tried twice, because
-    KIE was once seen to refuse a valid order. After a failed task at most ``max_attempts`` tasks for a passing reason,
-    two for an unknown one, one for a policy; none after a failure that was charged.
+    Never while one is live, nor once a person has given the request up. After a refusal whenever its cause may be
+    gone; bad parameters are tried twice, because KIE was once seen to refuse a valid order. After a failed task at
+    most ``max_attempts`` tasks for a passing reason, two for an unknown one, one for a policy; none after a failure
+    that was charged.
     """
     if live_attempt(history) is not None:
         return False
-    if not history or history[-1].state is AttemptState.ABANDONED:
+    if not history:
         return True
+    if history[-1].state is AttemptState.ABANDONED:
+        return history[-1].fail_code != GIVEN_UP
     refused = [a for a in history if a.state is AttemptState.REFUSED and refusal_of(a) is Refusal.PARAMETERS]
     if history[-1] in refused and len(refused) >= _MOST_TRIES_UNLESS_TRANSIENT:
         return False
@@ -130,7 +141,8 @@ def row_outcome(
     if current is None:
         status, reason = RowStatus.NOT_SUBMITTED, not_submitted_reason or "not sent yet"
     else:
-        status, reason = status_of_state(current.state), current.status_reason
+        status, reason = status_of(current.state, current.fail_code), current.status_reason
+        reason = reason or _UNSAID.get(current.state)
     if current is not None and not current.is_live and not_submitted_reason:
         reason = f"{reason}; not tried again: {not_submitted_reason}" if reason else not_submitted_reason
     return RowOutcome(
@@ -140,3 +152,12 @@ def row_outcome(
         credits=sum(known) if is_known else (0.0 if is_reused else None),
         is_reused=is_reused,
     )
+
+
+LOST_WORDS = "the picture is lost"
+"""How an ``archive_error`` ends after which no further try can help."""
+
+
+def is_lost(archive_error: str | None) -> bool:
+    """Is a picture gone for ever?"""
+    return (archive_error or "").endswith(LOST_WORDS)

@@ -11,7 +11,8 @@ meaning. Does not live here: HTTP, JSON (``kie.wire`` reads those), and what to 
     ├── KieError                a read (query, upload, download, credit) that did not work
     │   ├── KeyRefused          401/403: nothing can be sent with this key
     │   └── ReadFailed          anything else; retrying is harmless, reads are free
-    │       └── Unreachable     no connection could be made
+    │       ├── Unreachable     no connection could be made
+    │       └── ForbiddenAddress (kie.downloads)  a picture's address that is never asked
     └── IllegalTransition       a bug: an attempt was moved along an arrow that does not exist
 
 The outcome of a *paid* POST is never an exception but a value (`CreateOutcome`): three kinds, and no fourth.

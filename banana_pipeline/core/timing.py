@@ -21,11 +21,15 @@ POST_TIMEOUT_S = 60.0
 CLAIM_S = POST_TIMEOUT_S + 30.0
 """A ``submitting`` row older than this belongs to a dead process: its own POST must have ended by then."""
 
+LEAST_CALLBACK_PATIENCE_S = 60.0
+"""KIE tries a callback again after 1, 5 and 30 s (protocol reference, section 4)."""
+
 RATE_WINDOW_PAUSE_S = 10.0
 MAINTENANCE_PAUSE_S = 120.0
 NOT_SENT_PAUSE_S = 3.0
 
 _PRIOR_FIRST_POLL_S = 3.0
+_PRIOR_LATENCY_S = 90.0  # the upper end of what is typical (protocol reference, section 9)
 _SHORTEST_POLL_S = 0.1
 _LONGEST_LEARNED_S = 120.0
 _LONGEST_POLL_S = 30.0
@@ -57,6 +61,16 @@ def next_poll_s(*, age_s: float, latencies_s: Sequence[float]) -> float:
         return min(_LONGEST_POLL_S, max(2.5, age_s / 12))
     aim_s = _aim_s(age_s, sorted(latencies_s))
     return min(_LONGEST_LEARNED_S, max(_SHORTEST_POLL_S, 0.03 * age_s, aim_s - age_s))
+
+
+def overdue_callback_s(latencies_s: Sequence[float]) -> float:
+    """Age at which a task is polled although its callback has not come: the longest latency and a quarter of it."""
+    return min(_LONGEST_LEARNED_S, 1.25 * max(latencies_s, default=_PRIOR_LATENCY_S) + _PRIOR_FIRST_POLL_S)
+
+
+def callback_patience_s(*, latencies_s: Sequence[float], deadline_s: float) -> float:
+    """How long after its claim an unanswered order may still be found by a callback: three of the longest latencies."""
+    return min(deadline_s, max(LEAST_CALLBACK_PATIENCE_S, 3 * max(latencies_s, default=_PRIOR_LATENCY_S)))
 
 
 def _aim_s(age_s: float, ordered_s: Sequence[float]) -> float:

@@ -48,7 +48,8 @@ def no_order_is_unconfirmed(files: FilesResource) -> dg.AssetCheckResult:
     is_unconfirmed = pc.field("status") == "unconfirmed"
     rows = files.warehouse.dataset(GENERATIONS).to_table(columns=[*_ROW, "status_reason"], filter=is_unconfirmed)
     todo = (
-        "KIE may have charged for these and did not say so. They are never sent again by themselves: a person decides."
+        "KIE may have charged for these and did not say so. They are never sent again by themselves: `banana resolve "
+        "TABLE` shows the evidence and settles them."
     )
     details = {"rows": preview_md(rows, rows.column_names)} if rows.num_rows else {}
     return _verdict(not rows.num_rows, _ERROR, todo, rows_unconfirmed=rows.num_rows, **details)
@@ -107,7 +108,7 @@ def _not_archived(files: FilesResource) -> pa.Table:
     """Pictures that could not be archived, and succeeded rows that ``images`` does not know yet."""
     columns, keys = [*_ROW, "request_id", "completed_at"], ["prompt_table", "row_number", "request_id"]
     images = files.warehouse.dataset(IMAGES)
-    failed = images.to_table(columns=[*columns, "archive_error"], filter=pc.field("archive_error").is_valid())
+    failed = images.to_table(columns=[*columns, "archive_error"], filter=pc.field("image_path").is_null())
     succeeded = files.warehouse.dataset(GENERATIONS).to_table(columns=columns, filter=pc.field("status") == "succeeded")
     unknown = succeeded.join(images.to_table(columns=keys), keys, join_type="left anti")
     return pa.concat_tables([failed, unknown], promote_options="default")

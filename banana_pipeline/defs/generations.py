@@ -12,11 +12,12 @@ import dagster as dg
 import pyarrow as pa
 from pydantic import Field
 
-from banana_pipeline.core.failures import ReadFailed, TableError
+from banana_pipeline.core.failures import ReadFailed, SettingsError, TableError
 from banana_pipeline.core.requests import ReferenceImage
 from banana_pipeline.core.shards import Shard, parse_key
 from banana_pipeline.defs.events import CODE_VERSION, GROUP, quiet_output, report_shard, told_in_words
-from banana_pipeline.defs.metadata import schema_metadata, status_metadata
+from banana_pipeline.defs.metadata import OWNERS, schema_metadata
+from banana_pipeline.defs.metadata_generations import KIE_LOGS, status_metadata
 from banana_pipeline.defs.partitions import prompt_shards
 from banana_pipeline.defs.resources import FilesResource, KieResource, LedgerResource
 from banana_pipeline.generate import Generation
@@ -36,9 +37,16 @@ from banana_pipeline.work import Rules, ShardDone, ShardWork, Wanted
 class GenerationsConfig(dg.Config):
     """Launch options of ``generations``."""
 
-    max_credits: float | None = Field(default=None, ge=0, description="Budget of this run in credits; none: no limit.")
+    max_credits: float | None = Field(default=None, description="Budget of this run in credits; none: no limit.")
     wait_for_results: bool = Field(
         default=True, description="False submits at the pace and ends; a later run collects the results."
+    )
+    collect_only: bool = Field(
+        default=False, description="True collects what is paid already and buys nothing, whatever is left to buy."
+    )
+    retry_failed: bool = Field(
+        default=True,
+        description="False buys no second task for a request whose task has failed, now or in earlier runs.",
     )
 
 
@@ -57,8 +65,9 @@ class GenerationsConfig(dg.Config):
             ),
             code_version=CODE_VERSION,
             kinds={"parquet"},
+            owners=OWNERS,
             tags={"spends_money": "yes"},
-            metadata=schema_metadata(GENERATIONS),
+            metadata={**schema_metadata(GENERATIONS), **KIE_LOGS},
         )
     ],
 )
@@ -71,12 +80,18 @@ def buy_generations(
     progress: dg.ResourceParam[Progress],
 ) -> Iterator[dg.Output[None]]:
     with told_in_words(), ledger.open() as writer:
+        if config.max_credits is not None and config.max_credits < 0:
+            raise SettingsError(
+                f"max_credits is {config.max_credits:g}; write 0 or more, or leave it out for no limit."
+            )
         writing = _ShardWriter(context=context, files=files, writer=writer)
-        is_stopped = anyio.run(_buy, context, config, kie, progress, writing)
+        try:
+            is_stopped = anyio.run(_buy, context, config, kie, progress, writing)
+        finally:  # a run that fails has the most to tell
+            for sentence in progress.notices:
+                context.log.warning(sentence)
+            context.log.info(progress.line())
         writing.complain_if_nothing_was_read()
-    for sentence in progress.notices:
-        context.log.warning(sentence)
-    context.log.info(progress.line())
     if is_stopped:
         raise dg.DagsterExecutionInterruptedError
     yield quiet_output(GENERATIONS)
@@ -97,7 +112,11 @@ async def _buy(
         deadline_s=kie.deadline_s,
         max_attempts=kie.max_attempts,
         max_credits=config.max_credits,
+        max_credits_per_day=kie.max_credits_per_day,
+        callback_url=kie.callback_url,
         is_waiting=config.wait_for_results,
+        is_buying=not config.collect_only,
+        is_retrying=config.retry_failed,
     )
     async with stop_on_signals() as stop, kie.open_accounts() as accounts:
         generation = Generation(

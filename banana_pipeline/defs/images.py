@@ -1,25 +1,34 @@
 """The asset ``images``: every result brought home.
 
-Lives here: wiring. Does not live here: downloading (``archive``) and judging bytes (``store.images``).
+Lives here: wiring, and which shards come first. Does not live here: downloading (``archive``), judging bytes
+(``store.picture_bytes``), what is shown (``metadata_images``).
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import anyio
 import dagster as dg
 import pyarrow as pa
+from upath import UPath
 
 from banana_pipeline.archive import Archived, Archiver, Result
 from banana_pipeline.core.failures import TableError
 from banana_pipeline.core.shards import parse_key
 from banana_pipeline.defs.events import CODE_VERSION, GROUP, quiet_output, report_shard, told_in_words
-from banana_pipeline.defs.metadata import preview_md, schema_metadata, thumbnails_md
+from banana_pipeline.defs.metadata import OWNERS, schema_metadata
+from banana_pipeline.defs.metadata_images import images_metadata
 from banana_pipeline.defs.partitions import prompt_shards
 from banana_pipeline.defs.resources import FilesResource, KieResource
-from banana_pipeline.kie.client import open_downloads
+from banana_pipeline.kie.downloads import open_downloads
 from banana_pipeline.progress import Progress
+from banana_pipeline.store.files import as_location, has_file
 from banana_pipeline.store.output_tables import images_table
+from banana_pipeline.store.picture_records import PictureRecords, oldest_missing_at, picture_records
 from banana_pipeline.store.schemas import GENERATIONS, IMAGES
+
+_BATCH_ROWS = 10_000
+_RESULT_COLUMNS = ["attempt_id", "account", "status", "result_urls", "output_format", "completed_at"]
 
 
 @dg.multi_asset(
@@ -34,6 +43,7 @@ from banana_pipeline.store.schemas import GENERATIONS, IMAGES
             description="Every picture KIE made, archived with its hash, size and format as its bytes say.",
             code_version=CODE_VERSION,
             kinds={"parquet", "image"},
+            owners=OWNERS,
             metadata=schema_metadata(IMAGES),
         )
     ],
@@ -46,20 +56,65 @@ def archive_images(
 ) -> Iterator[dg.Output[None]]:
     problems: list[TableError] = []
     with told_in_words():
-        for key in context.partition_keys:
-            try:
-                generations = files.warehouse.read(GENERATIONS, parse_key(key))
-            except TableError as error:
-                problems.append(error)
-                context.log.error(str(error))
-                continue
-            results, positions = _results(generations)
+        for batch in _batches(context, files, problems):
+            results = [result for shard in batch for result in shard.results]
             archived = anyio.run(_fetch, kie, files, progress, results) if results else []
-            table = images_table(generations, [_record(one) for one in archived], positions=positions)
-            _write(context, files, key, table)
+            done = iter(archived)
+            for shard in batch:
+                pictures = [next(done).record() for _ in shard.results]
+                table = images_table(shard.generations, pictures, positions=shard.positions)
+                _write(context, files, shard.key, table)
         if problems and len(problems) == len(context.partition_keys):
             raise problems[0]
     yield quiet_output(IMAGES)
+
+
+def _gallery(files: FilesResource) -> dict[str, dg.PathMetadataValue]:
+    page = UPath(files.data_dir) / "gallery" / "index.html"
+    return {"gallery": dg.MetadataValue.path(as_location(page))} if has_file(page) else {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _ShardToArchive:
+    """A shard, its pictures, and for each of them its row in ``generations``."""
+
+    key: str
+    generations: pa.Table
+    results: list[Result]
+    positions: list[int]
+
+
+def _batches(
+    context: dg.AssetExecutionContext, files: FilesResource, problems: list[TableError]
+) -> Iterator[list[_ShardToArchive]]:
+    """The shards of the run, those with the oldest missing pictures first, some thousand rows at a time.
+
+    Within a batch pictures are fetched in the order of their age, whichever shard they belong to; a run of a million
+    pictures still fits into the memory.
+    """
+    batch: list[_ShardToArchive] = []
+    for key in _oldest_first(files, context.partition_keys):
+        try:
+            batch.append(_opened(files, key))
+        except TableError as error:
+            problems.append(error)
+            context.log.error(str(error))
+        if sum(shard.generations.num_rows for shard in batch) >= _BATCH_ROWS:
+            yield batch
+            batch = []
+    yield batch
+
+
+def _oldest_first(files: FilesResource, keys: Sequence[str]) -> Sequence[str]:
+    if len(keys) < 2:
+        return keys
+    return sorted(keys, key=lambda key: oldest_missing_at(files.warehouse, parse_key(key)))
+
+
+def _opened(files: FilesResource, key: str) -> _ShardToArchive:
+    generations = files.warehouse.read(GENERATIONS, parse_key(key))
+    results, positions = _results(generations, picture_records(files.warehouse, parse_key(key)))
+    return _ShardToArchive(key=key, generations=generations, results=results, positions=positions)
 
 
 def _write(context: dg.AssetExecutionContext, files: FilesResource, key: str, table: pa.Table) -> None:
@@ -72,18 +127,29 @@ def _write(context: dg.AssetExecutionContext, files: FilesResource, key: str, ta
         key,
         data_version=written.data_version,
         inputs={GENERATIONS: files.warehouse.data_version(GENERATIONS, shard)},
-        metadata={**_metadata(table), "dagster/uri": written.path},
+        metadata={**images_metadata(table), **_gallery(files), "dagster/uri": written.path},
     )
 
 
-def _results(generations: pa.Table) -> tuple[list[Result], list[int]]:
+def _results(generations: pa.Table, records: PictureRecords) -> tuple[list[Result], list[int]]:
     """Every result of a shard, and the row of ``generations`` it belongs to."""
-    columns = [generations[name].to_pylist() for name in ("attempt_id", "account", "status", "result_urls")]
     results: list[Result] = []
     positions: list[int] = []
-    for position, (attempt_id, account, status, urls) in enumerate(zip(*columns, strict=True)):
-        for index, url in enumerate(urls or () if status == "succeeded" else ()):
-            results.append(Result(attempt_id=attempt_id, index=index, url=url, account=account))
+    for position, row in enumerate(generations.select(_RESULT_COLUMNS).to_pylist()):
+        for index, url in enumerate(row["result_urls"] or () if row["status"] == "succeeded" else ()):
+            known, known_error = records.get((row["attempt_id"], index), (None, None))
+            results.append(
+                Result(
+                    attempt_id=row["attempt_id"],
+                    index=index,
+                    url=url,
+                    account=row["account"],
+                    output_format=row["output_format"],
+                    completed_at=row["completed_at"],
+                    known=known,
+                    known_error=known_error,
+                )
+            )
             positions.append(position)
     return results, positions
 
@@ -91,27 +157,7 @@ def _results(generations: pa.Table) -> tuple[list[Result], list[int]]:
 async def _fetch(
     kie: KieResource, files: FilesResource, progress: Progress, results: Sequence[Result]
 ) -> list[Archived]:
-    async with kie.open_accounts() as accounts, open_downloads() as http:
+    async with kie.open_accounts() as accounts, open_downloads(base_url=kie.base_url) as http:
         clients = {account.name: account.client for account in accounts}
         archiver = Archiver(archive=files.archive, http=http, clients=clients, progress=progress)
         return await archiver.fetch_all(results)
-
-
-def _record(archived: Archived) -> dict[str, object]:
-    return archived.image.record() if archived.image is not None else {"archive_error": archived.error}
-
-
-def _metadata(images: pa.Table) -> dict[str, object]:
-    is_missing = images["archive_error"].is_valid()
-    missing = images.filter(is_missing)
-    paths = zip(*(images[name].to_pylist() for name in ("thumbnail_path", "prompt")), strict=True)
-    metadata: dict[str, object] = {
-        "dagster/partition_row_count": images.num_rows,
-        "images_archived": images.num_rows - missing.num_rows,
-        "images_missing": missing.num_rows,
-        "archived_megabytes": round(sum(size or 0 for size in images["image_bytes"].to_pylist()) / 1e6, 1),
-        "contact_sheet": thumbnails_md([(path, prompt) for path, prompt in paths if path]),
-    }
-    if missing.num_rows:
-        metadata["not_archived"] = preview_md(missing, ["row_number", "id", "prompt", "archive_error"])
-    return metadata

@@ -1,6 +1,6 @@
 """Metadata a person reads in the Dagster UI.
 
-Lives here: column schemas, small tables in Markdown, counts. Does not live here: which of them an asset shows.
+Lives here: owners, column schemas, small tables in Markdown, counts. Does not live here: which of them an asset shows.
 """
 
 import base64
@@ -11,17 +11,21 @@ from typing import Any
 
 import dagster as dg
 import pyarrow as pa
-import pyarrow.compute as pc
 from PIL import Image
 from upath import UPath
 
-from banana_pipeline.core.requests import usd
+from banana_pipeline.core.failures import SettingsError
+from banana_pipeline.store.files import read_bytes
 from banana_pipeline.store.schemas import DESCRIPTION_KEY, contract_schema
+
+OWNERS = ["team:images"]
 
 _MOST_LINES = 20
 _MOST_CHARACTERS = 120
 _MOST_SHEET_CHARACTERS = 48_000
 _STAMP_PX = 128
+_FIRST_PICTURES = 3
+_SHOWN_AT_ONCE = 1_000
 _MARKUP = re.compile(r"[\\`*_{}\[\]()<>|#!&~$]")
 _ADDRESS = re.compile(r"(?<=:)(?=//)|(?<=www)(?=\.)|(?<=@)", re.IGNORECASE)
 
@@ -34,7 +38,7 @@ def schema_metadata(asset: str) -> dict[str, Any]:
         )
         for field in contract_schema(asset)
     ]
-    return {"dagster/column_schema": dg.TableSchema(columns=columns)}
+    return {"dagster/column_schema": dg.TableSchema(columns=columns), "dagster/table_name": asset}
 
 
 def preview_md(table: pa.Table, columns: Sequence[str]) -> dg.MarkdownMetadataValue:
@@ -60,24 +64,6 @@ def _cell(value: object) -> str:
     return _MARKUP.sub(lambda mark: f"&#{ord(mark[0])};", _ADDRESS.sub("\u2060", text))
 
 
-def status_metadata(generations: pa.Table) -> dict[str, Any]:
-    """Counts per status, money, and a table of what did not succeed."""
-    statuses = generations["status"].to_pylist()
-    credits_sum = float(sum(amount or 0.0 for amount in generations["credits"].to_pylist()))
-    metadata: dict[str, Any] = {
-        "dagster/partition_row_count": generations.num_rows,
-        **{f"rows_{name}": count for name, count in counted(statuses)},
-        "credits": credits_sum,
-        "cost_usd": usd(credits_sum),
-    }
-    if statuses:
-        metadata["success_rate"] = round(statuses.count("succeeded") / len(statuses), 4)
-    unwell = generations.filter(pc.field("status") != "succeeded")
-    if unwell.num_rows:
-        metadata["not_succeeded"] = preview_md(unwell, ["row_number", "id", "prompt", "status", "status_reason"])
-    return metadata
-
-
 def counted(values: Iterable[str]) -> list[tuple[str, int]]:
     """Distinct values and how often they occur, sorted."""
     found = list(values)
@@ -101,13 +87,26 @@ def thumbnails_md(thumbnails: Sequence[tuple[str, str]]) -> dg.MarkdownMetadataV
     return dg.MetadataValue.md((" ".join(pieces) or "no thumbnails") + more)
 
 
-def _stamp_sized(path: str) -> bytes | None:
+def first_pictures_md(thumbnails: Sequence[tuple[str, str]]) -> dict[str, dg.MarkdownMetadataValue]:
+    """A few tiny pictures of their own: the UI shows Markdown below 1,000 characters at once, the rest on a click."""
+    found: dict[str, dg.MarkdownMetadataValue] = {}
+    for path, _ in thumbnails[:_FIRST_PICTURES]:
+        for px in (64, 48, 32):
+            data = _stamp_sized(path, px=px, quality=30)
+            text = "" if data is None else f"![](data:image/webp;base64,{base64.b64encode(data).decode()})"
+            if 0 < len(text) < _SHOWN_AT_ONCE:
+                found[f"picture_{len(found) + 1}"] = dg.MetadataValue.md(text)
+                break
+    return found
+
+
+def _stamp_sized(path: str, *, px: int = _STAMP_PX, quality: int = 70) -> bytes | None:
     """A thumbnail made smaller still; None if it cannot be read, which is no reason to fail."""
     out = io.BytesIO()
     try:
-        with Image.open(io.BytesIO(UPath(path).read_bytes())) as image:
-            image.thumbnail((_STAMP_PX, _STAMP_PX))
-            image.save(out, "WEBP", quality=70)
-    except (OSError, ValueError):
+        with Image.open(io.BytesIO(read_bytes(UPath(path)))) as image:
+            image.thumbnail((px, px))
+            image.save(out, "WEBP", quality=quality)
+    except (OSError, ValueError, SettingsError):
         return None
     return out.getvalue()

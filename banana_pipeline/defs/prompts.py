@@ -12,8 +12,9 @@ from pydantic import Field
 
 from banana_pipeline.core.failures import TableError
 from banana_pipeline.core.shards import Shard, parse_key
+from banana_pipeline.defs.column_lineage import lineage_metadata
 from banana_pipeline.defs.events import CODE_VERSION, GROUP, quiet_output, report_shard, report_source, told_in_words
-from banana_pipeline.defs.metadata import preview_md, schema_metadata
+from banana_pipeline.defs.metadata import OWNERS, preview_md, schema_metadata
 from banana_pipeline.defs.partitions import prompt_shards, register_shards
 from banana_pipeline.defs.resources import FilesResource, LedgerResource
 from banana_pipeline.store import ledger as ledger_
@@ -73,6 +74,7 @@ class PromptsConfig(dg.Config):
             description="Rows that can be sent, one line per request, each with its request_id.",
             code_version=CODE_VERSION,
             kinds={"parquet"},
+            owners=OWNERS,
             metadata=schema_metadata(PROMPTS),
         ),
         dg.AssetSpec(
@@ -81,6 +83,7 @@ class PromptsConfig(dg.Config):
             description="Rows that cannot be sent, each with everything that is wrong with it.",
             code_version=CODE_VERSION,
             kinds={"parquet"},
+            owners=OWNERS,
             metadata=schema_metadata(REJECTED),
         ),
     ],
@@ -155,6 +158,7 @@ def _write(
             "rows_in_table": len(rows.rows),
             "rows_rejected": rows.rejected_count,
             "table_version": version,
+            **lineage_metadata(asset, table.column_names),
         }
         if asset == PROMPTS:
             metadata["price_credits"] = float(sum(table["price_credits"].to_pylist()))

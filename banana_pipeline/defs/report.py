@@ -9,11 +9,24 @@ import dagster as dg
 import pyarrow as pa
 
 from banana_pipeline import report
+from banana_pipeline.core.decisions import RowStatus
 from banana_pipeline.core.requests import usd
 from banana_pipeline.defs.events import CODE_VERSION, GROUP, told_in_words
-from banana_pipeline.defs.metadata import preview_md
+from banana_pipeline.defs.metadata import OWNERS, preview_md
 from banana_pipeline.defs.resources import FilesResource
 from banana_pipeline.store.schemas import GENERATIONS, IMAGES
+
+_COLUMNS = [
+    ("prompt_table", "string", "Name of the prompt table."),
+    ("rows", "int64", "Requests of the table."),
+    ("reused", "int64", "Requests that another row bought."),
+    ("success_rate", "double", "Share of the rows that have succeeded, 0 to 1."),
+    ("credits", "double", "Credits the table's own purchases took."),
+    ("cost_usd", "double", "The same in US dollars."),
+    ("generation_s_median", "double", "Median of the seconds a picture took."),
+    ("generation_s_p95", "double", "Nineteen of twenty pictures took at most so many seconds."),
+    *((status.value, "int64", f"Rows with the status {status}; absent where none has it.") for status in RowStatus),
+]
 
 
 @dg.asset(
@@ -26,6 +39,8 @@ from banana_pipeline.store.schemas import GENERATIONS, IMAGES
     description="Rows by status, cost and latency per prompt table, and the reasons of failures, over all shards.",
     code_version=CODE_VERSION,
     kinds={"parquet"},
+    owners=OWNERS,
+    metadata={"dagster/column_schema": dg.TableSchema(columns=[dg.TableColumn(*column) for column in _COLUMNS])},
 )
 @told_in_words()
 def generation_report(context: dg.AssetExecutionContext, files: FilesResource) -> dg.MaterializeResult[Any]:

@@ -12,11 +12,10 @@ import dagster as dg
 from pydantic import Field
 from upath import UPath
 
-from banana_pipeline.accounts import Account
+from banana_pipeline.accounts import Account, open_accounts
 from banana_pipeline.core.failures import SettingsError, TableError
 from banana_pipeline.core.shards import Shard, shards_of
-from banana_pipeline.kie.client import open_client
-from banana_pipeline.kie.pace import Pace, parse_rate
+from banana_pipeline.kie.pace import parse_rate
 from banana_pipeline.progress import Progress
 from banana_pipeline.settings import service_of
 from banana_pipeline.store.group_commit import LedgerWriter
@@ -37,6 +36,12 @@ class KieResource(dg.ConfigurableResource):
     max_in_flight: int = Field(default=100, description="Orders and tasks under way per account, over all processes.")
     deadline_s: float = Field(default=900.0, description="Seconds until an unfinished task is overdue.")
     max_attempts: int = Field(default=3, description="Tasks bought for one request whose (refunded) failures pass.")
+    max_credits_per_day: float | None = Field(
+        default=None, ge=0, description="Budget of each account for a UTC day, over all runs; none: no limit."
+    )
+    callback_url: str | None = Field(
+        default=None, description="Public address of banana callbacks, which KIE tells of finished tasks; none: no one."
+    )
 
     @property
     def service(self) -> str:
@@ -49,21 +54,17 @@ class KieResource(dg.ConfigurableResource):
         Raises:
             SettingsError: there is no key.
         """
-        limit = parse_rate(self.rate_limit)
         keys = [key.strip() for key in self.api_keys.split(",") if key.strip()]
         if not keys:
             raise SettingsError("KIE_API_KEY is not set; set it to your key from kie.ai where Dagster runs, then again")
-        host = self.base_url.split("//", 1)[-1].rstrip("/")
-        async with contextlib.AsyncExitStack() as stack:
-            accounts: list[Account] = []
-            for key in dict.fromkeys(keys):
-                opening = open_client(api_key=key, base_url=self.base_url, upload_base_url=self.upload_base_url)
-                client = await stack.enter_async_context(opening)
-                pace = Pace(name=f"{host}-{client.account}-create", limit=limit)
-                query_pace = Pace(name=f"{host}-{client.account}-query", limit=limit.for_queries())
-                stack.callback(pace.close)
-                stack.callback(query_pace.close)
-                accounts.append(Account(client=client, pace=pace, query_pace=query_pace, patience_s=self.deadline_s))
+        opening = open_accounts(
+            keys=keys,
+            base_url=self.base_url,
+            upload_base_url=self.upload_base_url,
+            limit=parse_rate(self.rate_limit),
+            patience_s=self.deadline_s,
+        )
+        async with opening as accounts:
             yield accounts
 
 

@@ -16,7 +16,7 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -93,7 +93,7 @@ async def _plain_error(request: Request, error: Exception) -> Response:
 
 
 class _Gateway:
-    """Refuses the default User-Agent of Python's urllib before anything else looks (section 1)."""
+    """Refuses the default User-Agent of Python's urllib before anything looks (section 1); bears callers that die."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -102,7 +102,9 @@ class _Gateway:
         agent = dict(scope.get("headers", ())).get(b"user-agent", b"")
         if scope["type"] == "http" and agent.startswith(b"Python-urllib"):
             await answers.forbidden_1010()(scope, receive, send)
-        else:
+            return
+        # A caller that was killed in the middle of its request made no order, and nobody waits for an answer.
+        with contextlib.suppress(ClientDisconnect):
             await self._app(scope, receive, send)
 
 

@@ -1,7 +1,7 @@
 """KieClient: one method per endpoint.
 
-Lives here: sockets, headers, which httpx error means what. Does not live here: JSON (``kie.wire``), pace
-(``kie.pace``), what to do next (``generate``).
+Lives here: sockets, headers, time limits. Does not live here: JSON (``kie.wire``), what httpx raises
+(``kie.errors_of_http``), fetching results (``kie.downloads``), pace (``kie.pace``), what to do next (``generate``).
 
 createTask is sent once, whatever happens: it is not idempotent and each accepted POST is a new paid task. Everything
 else is free and is retried by the one named policy below. The key goes to KIE's two hosts and to no other.
@@ -13,7 +13,7 @@ import base64
 import contextlib
 import dataclasses
 import json
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Generator, Mapping
 from importlib.metadata import version
 
 import anyio
@@ -29,10 +29,10 @@ from banana_pipeline.core.failures import (
     Refusal,
     Refused,
     SettingsError,
-    Unreachable,
 )
 from banana_pipeline.core.requests import account_name
 from banana_pipeline.core.timing import POST_TIMEOUT_S
+from banana_pipeline.kie.errors_of_http import NEVER_SENT, read_errors, why
 from banana_pipeline.kie.transport import SpreadTransport
 from banana_pipeline.kie.wire import (
     Answer,
@@ -45,28 +45,11 @@ from banana_pipeline.kie.wire import (
 )
 
 USER_AGENT = f"banana-pipeline/{version('banana-pipeline')}"
-MAX_DOWNLOAD_BYTES = 128 * 1024 * 1024
 _SHORTEST_REAL_KEY = 12
 
-# The request certainly never left this machine: nothing was bought. Every other error leaves the fate unknown, also
-# InvalidURL and UnsupportedProtocol: httpx raises them for the address of a redirect too, after the order has arrived.
-NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
-# The last three: an address whose host or port no resolver takes, in a group where several ways are tried at once.
-_READ_ERRORS = (
-    httpx.HTTPError,
-    httpx.InvalidURL,
-    httpx.StreamError,
-    httpx.CookieConflict,
-    OSError,
-    ValueError,
-    OverflowError,
-    ExceptionGroup,
-)
-
-_POST_TIMEOUT = httpx.Timeout(POST_TIMEOUT_S, connect=10.0)
-_READ_TIMEOUT = httpx.Timeout(20.0, connect=10.0)
-_FILE_TIMEOUT = httpx.Timeout(60.0, connect=10.0)
-
+_JSON = {"Content-Type": "application/json"}
+_READ_TIMEOUT_S = 20.0
+_UPLOAD_TIMEOUT_S = 60.0
 
 # Its log lines would repeat, in other words, what the caller tells in the end.
 stamina.instrumentation.set_on_retry_hooks([])
@@ -85,18 +68,30 @@ async def open_client(*, api_key: str, base_url: str, upload_base_url: str) -> A
         yield KieClient(api_key=api_key, base_url=base_url, upload_base_url=upload_base_url, http=http)
 
 
+class _Bearer(httpx.Auth):
+    """Puts the key into a request at the last moment: as an argument it would be a local variable of every function on
+    the way, and tools that print tracebacks with local variables would show it."""
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        request.headers["Authorization"] = f"Bearer {self.key}"
+        yield request
+
+
 class KieClient:
     """One account at one KIE service.
 
     Args:
-        api_key: sent as a Bearer token to ``base_url`` and ``upload_base_url`` only.
-        http: an httpx client; its transport is the seam for tests. Redirects are never followed with the key.
+        api_key: sent as a Bearer token to ``base_url`` and ``upload_base_url`` only, never along a redirect.
+        http: an httpx client; its transport is the seam for tests.
     """
 
     def __init__(self, *, api_key: str, base_url: str, upload_base_url: str, http: httpx.AsyncClient) -> None:
         self.base_url = _base(base_url, "KIE_BASE_URL")
         self.upload_base_url = _base(upload_base_url, "KIE_UPLOAD_BASE_URL")
-        self._headers = {"Authorization": f"Bearer {check_key(api_key)}"}
+        self._auth = _Bearer(check_key(api_key))
         self.account = account_name(api_key)
         self._http = http
 
@@ -106,26 +101,33 @@ class KieClient:
     async def create_task(self, body: Mapping[str, object]) -> CreateOutcome:
         """POST createTask, once. Never raises for anything the network or KIE does: the outcome is the answer."""
         content = json.dumps(body, ensure_ascii=False).encode("utf-8")
-        headers = {**self._headers, "Content-Type": "application/json"}
+        timeout = _timeout(POST_TIMEOUT_S)
         url = f"{self.base_url}/api/v1/jobs/createTask"
         try:
             # httpx counts each read anew; a claim runs out, so the whole exchange must end before it.
             with anyio.fail_after(POST_TIMEOUT_S):
-                response = await self._http.post(url, content=content, headers=headers, timeout=_POST_TIMEOUT)
+                response = await self._http.post(url, content=content, headers=_JSON, auth=self._auth, timeout=timeout)
             return read_created(self._answer(response))
         except NEVER_SENT as error:
-            return Refused(why=Refusal.NOT_SENT, code=None, msg=f"{self.base_url} cannot be reached ({_why(error)})")
+            return Refused(why=Refusal.NOT_SENT, code=None, msg=f"{self.base_url} cannot be reached ({why(error)})")
         except Exception as error:  # also what nobody has thought of: the order may have arrived
-            return Ambiguous(reason=f"no answer to the order: {_why(error)}")
+            return Ambiguous(reason=f"no answer to the order: {why(error)}")
 
-    async def fetch_task(self, task_id: str) -> Fetched:
-        """GET recordInfo, once: polling again is the caller's rhythm. Nothing raises: errors are meanings too."""
+    async def fetch_task(self, task_id: str, *, timeout_s: float = _READ_TIMEOUT_S) -> Fetched:
+        """GET recordInfo, once: polling again is the caller's rhythm. Nothing raises: errors are meanings too.
+
+        Args:
+            timeout_s: limit on each read and on the whole exchange.
+        """
         try:
-            answer = await self._get("/api/v1/jobs/recordInfo", {"taskId": task_id})
+            with anyio.fail_after(timeout_s):
+                answer = await self._get("/api/v1/jobs/recordInfo", {"taskId": task_id}, timeout_s)
         except KeyRefused as error:
             return Fetched(meaning=FetchMeaning.KEY, msg=str(error))
         except ReadFailed as error:
             return Fetched(meaning=FetchMeaning.TRY_AGAIN, msg=str(error))
+        except TimeoutError:
+            return Fetched(meaning=FetchMeaning.TRY_AGAIN, msg=f"no answer within {timeout_s:g} s")
         return read_fetched(answer, task_id)
 
     async def credits(self) -> float:
@@ -188,19 +190,21 @@ class KieClient:
         return balance
 
     async def _upload(self, path: str, **content: object) -> str:
-        answer = await self._send("POST", f"{self.upload_base_url}{path}", timeout=_FILE_TIMEOUT, **content)
+        answer = await self._send(
+            "POST", f"{self.upload_base_url}{path}", timeout=_timeout(_UPLOAD_TIMEOUT_S), **content
+        )
         url = read_upload(answer)
         if url is None:
             raise ReadFailed(f"the upload was not accepted: {_said(answer)}")
         return url
 
-    async def _get(self, path: str, params: Mapping[str, str]) -> Answer:
-        return await self._send("GET", f"{self.base_url}{path}", params=params)
+    async def _get(self, path: str, params: Mapping[str, str], timeout_s: float = _READ_TIMEOUT_S) -> Answer:
+        return await self._send("GET", f"{self.base_url}{path}", params=params, timeout=_timeout(timeout_s))
 
     async def _send(self, method: str, url: str, **content: object) -> Answer:
-        content.setdefault("timeout", _READ_TIMEOUT)
-        with _read_errors(url):
-            response = await self._http.request(method, url, headers=self._headers, **content)  # pyright: ignore[reportArgumentType]
+        content.setdefault("timeout", _timeout(_READ_TIMEOUT_S))
+        with read_errors(url):
+            response = await self._http.request(method, url, auth=self._auth, **content)  # pyright: ignore[reportArgumentType]
         answer = self._answer(response)
         if answer.code in {401, 403}:
             raise KeyRefused(f"KIE does not accept the key of account {self.account}: {_said(answer)}")
@@ -208,45 +212,15 @@ class KieClient:
 
     def _answer(self, response: httpx.Response) -> Answer:
         answer = read_answer(response.status_code, response.content, response.headers.get("Retry-After"))
-        key = self._headers["Authorization"].removeprefix("Bearer ")
+        key = self._auth.key
         if len(key) < _SHORTEST_REAL_KEY or key not in answer.msg:
             return answer
         # A service that quotes the key in a complaint must not bring it into a log or a table.
         return dataclasses.replace(answer, msg=answer.msg.replace(key, "[key]"))
 
 
-async def download(http: httpx.AsyncClient, url: str) -> bytes:
-    """The bytes behind a result URL, without any key. One try, at most 128 MiB.
-
-    Raises:
-        ReadFailed: not found, refused, too large, or the network failed.
-    """
-    with _read_errors(url):
-        async with http.stream("GET", url, timeout=_FILE_TIMEOUT) as response:
-            if response.status_code != 200:
-                raise ReadFailed(f"the picture's address answered {response.status_code}")
-            body = bytearray()
-            async for chunk in response.aiter_bytes():
-                body += chunk
-                if len(body) > MAX_DOWNLOAD_BYTES:
-                    raise ReadFailed(f"the picture is larger than {MAX_DOWNLOAD_BYTES // 2**20} MiB")
-            return bytes(body)
-
-
-@contextlib.contextmanager
-def _read_errors(url: str) -> Iterator[None]:
-    """Every error httpx can raise becomes ReadFailed, naming the host but not the query."""
-    try:
-        yield
-    except _READ_ERRORS as error:
-        host = url.split("//", 1)[-1].split("/", 1)[0]
-        kind = Unreachable if isinstance(error, NEVER_SENT) else ReadFailed
-        raise kind(f"{host} cannot be reached ({_why(error)})") from error
-
-
-def _why(error: Exception) -> str:
-    text = str(error).strip()
-    return f"{type(error).__name__}, {text}" if text else type(error).__name__
+def _timeout(seconds: float) -> httpx.Timeout:
+    return httpx.Timeout(seconds, connect=min(seconds, 10.0))
 
 
 def _said(answer: Answer) -> str:
@@ -273,11 +247,3 @@ def check_key(api_key: str) -> str:
     if not api_key or not api_key.isascii() or any(c.isspace() or not c.isprintable() for c in api_key):
         raise SettingsError("KIE_API_KEY has blanks or unusual characters; copy the key again from kie.ai")
     return api_key
-
-
-@contextlib.asynccontextmanager
-async def open_downloads() -> AsyncIterator[httpx.AsyncClient]:
-    """A client for pictures: knows no key, follows no redirects."""
-    transport = SpreadTransport(verify=httpx.create_ssl_context())
-    async with httpx.AsyncClient(transport=transport, headers={"User-Agent": USER_AGENT}) as http:
-        yield http

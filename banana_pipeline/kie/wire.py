@@ -9,18 +9,20 @@ Source of each form: the protocol reference, sections 1 (envelope), 2 (createTas
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
-from typing import Any, TypeGuard
+from typing import Any
+from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit, urlunsplit
 
 from banana_pipeline.core.failures import Ambiguous, CreateOutcome, FetchMeaning, create_meaning, fetch_meaning
 from banana_pipeline.core.requests import GenerationRequest
+from banana_pipeline.kie.json_values import code_text, decoded, finite, is_plain, moment, plain_text, text_of, whole
 
 _MAX_TASK_ID_CHARACTERS = 128
-_MAX_TEXT_CHARACTERS = 500
+_ATTEMPT = "attempt"
+_ATTEMPT_CHARACTERS = 32
 
 
 class TaskState(StrEnum):
@@ -58,6 +60,10 @@ class TaskRecord:
     """What recordInfo says about a task. Times are UTC; ``generation_s`` is completeTime - createTime.
 
     ``costTime`` is not read: documented in milliseconds, sent in seconds.
+
+    Attributes:
+        asked: the ``input`` object that KIE says it was sent; None where it does not say.
+        attempt_id: our attempt, as the task's own callback address names it; None without one.
     """
 
     task_id: str
@@ -66,8 +72,11 @@ class TaskRecord:
     fail_code: str | None = None
     fail_msg: str | None = None
     credits_consumed: float | None = None
+    created_at: datetime | None = None
     completed_at: datetime | None = None
     generation_s: float | None = None
+    asked: Mapping[str, Any] | None = None
+    attempt_id: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +107,24 @@ def create_body(model: str, task_input_: Mapping[str, object], callback_url: str
     return body
 
 
+def callback_address(base: str | None, attempt_id: str) -> str | None:
+    """``base`` with our attempt in its query: the only thing of ours that KIE hands back (section 2)."""
+    if base is None:
+        return None
+    parts = urlsplit(base)
+    query = urlencode([*parse_qsl(parts.query, keep_blank_values=True), (_ATTEMPT, attempt_id)])
+    return urlunsplit(parts._replace(query=query))
+
+
+def attempt_of_address(url: str) -> str | None:
+    """The attempt that a callback address names, if it names one."""
+    try:
+        values = parse_qs(urlsplit(url).query, max_num_fields=100).get(_ATTEMPT, [])
+    except ValueError:
+        return None
+    return values[-1] if values and is_plain(values[-1]) and len(values[-1]) <= _ATTEMPT_CHARACTERS else None
+
+
 def read_answer(http_status: int, body: bytes, retry_after: str | None = None) -> Answer:
     """Read any answer, JSON envelope or not."""
     try:
@@ -105,10 +132,10 @@ def read_answer(http_status: int, body: bytes, retry_after: str | None = None) -
     except (ValueError, RecursionError):
         envelope = None
     if isinstance(envelope, dict):
-        code = _integer(envelope.get("code"))
-        msg, data = _text(envelope.get("msg")) or _text(envelope.get("message")) or "", envelope.get("data")
+        code = whole(envelope.get("code"))
+        msg, data = plain_text(envelope.get("msg")) or plain_text(envelope.get("message")) or "", envelope.get("data")
     else:
-        code, msg, data = None, _text_of(body), None
+        code, msg, data = None, text_of(body), None
     is_kies_own = code is not None
     if code is None and not 200 <= http_status < 300:
         code = http_status  # a 2xx proves nothing here: the body was cut, or it is somebody else's page
@@ -117,7 +144,7 @@ def read_answer(http_status: int, body: bytes, retry_after: str | None = None) -
         code=code,
         msg=msg,
         data=data,
-        retry_after_s=_number(retry_after),
+        retry_after_s=finite(retry_after),
         is_kies_own=is_kies_own,
     )
 
@@ -149,24 +176,29 @@ def read_upload(answer: Answer) -> str | None:
 
 def read_credits(answer: Answer) -> float | None:
     """The balance in credits; documented as an integer, sent as a float."""
-    return _number(answer.data) if answer.code == 200 else None
+    return finite(answer.data) if answer.code == 200 else None
 
 
 def _record(data: dict[str, Any], task_id: str) -> TaskRecord:
-    created_ms, completed_ms = _number(data.get("createTime")), _number(data.get("completeTime"))
+    created_ms, completed_ms = finite(data.get("createTime")), finite(data.get("completeTime"))
     generation_s = None
     if created_ms is not None and completed_ms is not None and completed_ms >= created_ms:
         generation_s = (completed_ms - created_ms) / 1000
-    consumed = _number(data.get("creditsConsumed"))
+    consumed = finite(data.get("creditsConsumed"))
+    param = decoded(data.get("param")) or {}
+    address = param.get("callBackUrl")
     return TaskRecord(
         task_id=task_id,
         state=_state(data.get("state")),
         result_urls=_result_urls(data.get("resultJson")),
-        fail_code=_code_text(data.get("failCode")),
-        fail_msg=_text(data.get("failMsg")) or None,
-        credits_consumed=consumed if consumed is not None else _number(data.get("consumeCredits")),
-        completed_at=_moment(completed_ms),
+        fail_code=code_text(data.get("failCode")),
+        fail_msg=plain_text(data.get("failMsg")) or None,
+        credits_consumed=consumed if consumed is not None else finite(data.get("consumeCredits")),
+        created_at=moment(created_ms),
+        completed_at=moment(completed_ms),
         generation_s=generation_s,
+        asked=decoded(param.get("input")),
+        attempt_id=attempt_of_address(address) if isinstance(address, str) else None,
     )
 
 
@@ -178,66 +210,14 @@ def _state(value: object) -> TaskState:
 
 
 def _result_urls(value: object) -> tuple[str, ...]:
-    """``resultJson`` as met in the wild: "", null, a JSON string, or an object."""
-    if isinstance(value, str):
-        try:
-            value = json.loads(value) if value.strip() else None
-        except (ValueError, RecursionError):
-            return ()
-    urls = value.get("resultUrls") if isinstance(value, dict) else None
+    urls = (decoded(value) or {}).get("resultUrls")
     if isinstance(urls, str):
         urls = [urls]
-    return tuple(url for url in urls if _is_plain(url)) if isinstance(urls, list) else ()
+    return tuple(url for url in urls if is_plain(url)) if isinstance(urls, list) else ()
 
 
 def _task_id(data: object) -> str | None:
     value = data.get("taskId") if isinstance(data, dict) else None
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
-    return value if _is_plain(value) and len(value) <= _MAX_TASK_ID_CHARACTERS else None
-
-
-def _is_plain(value: object) -> TypeGuard[str]:
-    """Text of printable characters without blanks: an address or an id that every database and file can keep."""
-    return isinstance(value, str) and value != "" and value.isprintable() and " " not in value
-
-
-def _text_of(body: bytes) -> str:
-    return _text(" ".join(body[:2_000].decode("utf-8", errors="replace").split())) or ""
-
-
-def _text(value: object) -> str | None:
-    # NUL cannot be stored in Postgres and half a surrogate pair nowhere; neither says anything.
-    if not isinstance(value, str):
-        return None
-    return value[:_MAX_TEXT_CHARACTERS].replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
-
-
-def _code_text(value: object) -> str | None:
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    return _text(value) or None
-
-
-def _integer(value: object) -> int | None:
-    number = _number(value)
-    return int(number) if number is not None and number == int(number) else None
-
-
-def _number(value: object) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
-    try:
-        number = float(value)
-    except (ValueError, OverflowError):
-        return None
-    return number if math.isfinite(number) else None
-
-
-def _moment(epoch_ms: float | None) -> datetime | None:
-    if epoch_ms is None:
-        return None
-    try:
-        return datetime.fromtimestamp(epoch_ms / 1000, tz=UTC)
-    except (ValueError, OverflowError, OSError):
-        return None
+    return value if is_plain(value) and len(value) <= _MAX_TASK_ID_CHARACTERS else None

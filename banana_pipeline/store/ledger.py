@@ -1,31 +1,23 @@
 """The ledger: the only memory that must survive.
 
-Lives here: claiming, saving transitions, uploads, regenerations, and the questions asked of them. Does not live here:
-which transition is right (``core.attempts``, ``generate``), opening and migrating (``store.ledger_open``).
+Lives here: saving transitions, uploads, regenerations, and the questions asked of them. Does not live here: which
+transition is right (``core.attempts``, ``generate``), claims (``store.ledger_claims``), money (``store.ledger_money``),
+opening and migrating (``store.ledger_open``).
 
 Every function takes an open connection, so that many of them share one transaction and one fsync
-(``store.group_commit``). The unique index on live attempts *is* the claim: no POST is sent unless `claim` said yes and
-its transaction is committed.
+(``store.group_commit``). Each may be run again after a commit whose answer was lost with the connection.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import datetime
-from enum import StrEnum
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from banana_pipeline.core.attempts import (
-    IN_FLIGHT_STATES,
-    Attempt,
-    AttemptState,
-    mark_submitted,
-    mark_unconfirmed,
-)
-from banana_pipeline.core.decisions import may_attempt, next_number
+from banana_pipeline.core.attempts import Attempt, AttemptState, mark_submitted, mark_unconfirmed
+from banana_pipeline.store.ledger_money import commit_credits
 from banana_pipeline.store.ledger_schema import (
     attempts,
     regenerations,
@@ -38,62 +30,10 @@ from banana_pipeline.store.ledger_schema import (
 _IDS_PER_QUERY = 500
 
 # Statements of the hot path, made once: building one costs more than running it.
-_CLAIM = {
-    "sqlite": sqlite.insert(attempts).on_conflict_do_nothing().returning(attempts.c.attempt_id),
-    "postgresql": postgresql.insert(attempts).on_conflict_do_nothing().returning(attempts.c.attempt_id),
-}
 _UPDATE = sa.update(attempts).where(
     attempts.c.attempt_id == sa.bindparam("key_attempt_id"), attempts.c.state == sa.bindparam("key_state")
 )
 _REMEMBER = sa.insert(transitions)
-_CLAIM_LOCK = 0x62616E62  # any constant: names the advisory lock on Postgres
-
-
-class Claim(StrEnum):
-    """Answer to a claim."""
-
-    MADE = "made"
-    TAKEN = "taken"  # another attempt of the same request is live
-    NO_ROOM = "no_room"  # the account has as much in flight as it may
-
-
-def claim(
-    connection: sa.Connection, attempt: Attempt, *, max_in_flight: int | None = None, in_flight_since: datetime
-) -> Claim:
-    """Insert an attempt in ``submitting``, if its request is free and its account has room.
-
-    Args:
-        max_in_flight: how many orders and tasks of the account may be under way, over all processes; None: no limit.
-        in_flight_since: claims before this moment do not count: their process is gone or they are overdue.
-    """
-    if max_in_flight is not None:
-        if connection.dialect.name == "postgresql":
-            # Two claims that count at the same time would both see the last free place. SQLite has one writer anyway.
-            connection.execute(sa.text(f"SELECT pg_advisory_xact_lock({_CLAIM_LOCK})"))
-        count = in_flight_count(connection, attempt.service, attempt.account, since=in_flight_since)
-        if count >= max_in_flight:
-            return Claim.NO_ROOM
-    # Not rowcount: psycopg does not report one for this statement.
-    if connection.execute(_CLAIM[connection.dialect.name], to_row(attempt)).first() is None:
-        return Claim.TAKEN
-    _remember(connection, attempt, None, attempt.run_id)
-    return Claim.MADE
-
-
-def claim_next(
-    connection: sa.Connection, attempt: Attempt, *, max_attempts: int, max_in_flight: int, in_flight_since: datetime
-) -> tuple[Claim, Attempt]:
-    """`claim`, if the request's history as it is now allows another attempt; the attempt with its right number.
-
-    Asked again here because another process may have bought, and failed, since this one looked.
-    """
-    found = attempts_of(connection, attempt.service, [attempt.request_id])
-    history = found.get(attempt.request_id, [])
-    if not may_attempt(history, max_attempts=max_attempts):
-        return Claim.TAKEN, attempt
-    numbered = replace(attempt, number=next_number(history))
-    answer = claim(connection, numbered, max_in_flight=max_in_flight, in_flight_since=in_flight_since)
-    return answer, numbered
 
 
 def save_created(connection: sa.Connection, before: Attempt, *, task_id: str, at: datetime) -> Attempt:
@@ -123,10 +63,12 @@ def save_created(connection: sa.Connection, before: Attempt, *, task_id: str, at
 
 def save(connection: sa.Connection, before: Attempt, after: Attempt, *, run_id: str) -> bool:
     """Store a transition; False if the ledger no longer holds ``before``'s state (another process was quicker)."""
-    key = {"key_attempt_id": before.attempt_id, "key_state": str(before.state)}
-    if connection.execute(_UPDATE, to_row(after) | key).rowcount != 1:
-        return False
-    _remember(connection, after, before.state, run_id)
+    values = to_row(after) | {"key_attempt_id": before.attempt_id, "key_state": str(before.state)}
+    del values["row_number"]  # `move_to_row` may have changed it meanwhile
+    if connection.execute(_UPDATE, values).rowcount != 1:
+        return attempt(connection, before.attempt_id) == after
+    remember(connection, after, before.state, run_id)
+    commit_credits(connection, after, after.committed_credits - before.committed_credits)
     return True
 
 
@@ -157,21 +99,13 @@ def attempt(connection: sa.Connection, attempt_id: str) -> Attempt | None:
     return None if row is None else to_attempt(dict(row))
 
 
-def in_flight_count(connection: sa.Connection, service: str, account: str, *, since: datetime) -> int:
-    """Orders and tasks of an account that are under way, leaving out those claimed before ``since``."""
-    query = sa.select(sa.func.count()).where(
-        attempts.c.service == service,
-        attempts.c.account == account,
-        attempts.c.state.in_([str(state) for state in IN_FLIGHT_STATES]),
-        attempts.c.claimed_at > since,
-    )
-    return connection.execute(query).scalar_one()
-
-
 def recent_latencies_s(connection: sa.Connection, service: str, resolution: str, *, count: int = 100) -> list[float]:
-    """Seconds that the last generations of a resolution took."""
+    """Seconds that the last generations of a resolution took; never more than the time until their end was seen.
+
+    KIE's own figure is the difference of two of its clock's readings, and clocks jump.
+    """
     query = (
-        sa.select(attempts.c.generation_s)
+        sa.select(attempts.c.generation_s, attempts.c.claimed_at, attempts.c.updated_at)
         .where(
             attempts.c.service == service,
             attempts.c.resolution == resolution,
@@ -181,7 +115,8 @@ def recent_latencies_s(connection: sa.Connection, service: str, resolution: str,
         .order_by(attempts.c.updated_at.desc())
         .limit(count)
     )
-    return [float(value) for value in connection.execute(query).scalars()]
+    found = connection.execute(query)
+    return [max(0.0, min(float(took), (seen - claimed).total_seconds())) for took, claimed, seen in found]
 
 
 def known_upload(connection: sa.Connection, service: str, account: str, sha256: str, *, since: datetime) -> str | None:
@@ -214,7 +149,8 @@ def regenerate(connection: sa.Connection, shard: str, label: str, at: datetime) 
     connection.execute(insert.on_conflict_do_update(index_elements=["shard"], set_={"label": label, "at": at}))
 
 
-def _remember(connection: sa.Connection, after: Attempt, before: AttemptState | None, run_id: str) -> None:
+def remember(connection: sa.Connection, after: Attempt, before: AttemptState | None, run_id: str) -> None:
+    """Write a transition into the history; ``before`` is None for a claim."""
     values = {
         "attempt_id": after.attempt_id,
         "from_state": None if before is None else str(before),

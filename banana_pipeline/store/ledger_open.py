@@ -24,7 +24,7 @@ _BAD_URL = (
     "BANANA_LEDGER_URL cannot be used; write sqlite:///path/to/ledger.sqlite or postgresql+psycopg://user@host/database"
 )
 _LOCK_WAIT_S = 30
-_MIGRATION_LOCK = 0x62616E61  # any constant: names the advisory lock on Postgres
+_TURN_LOCK = 0x62616E61  # any constant: names the advisory lock on Postgres
 
 
 def open_engine(url: str) -> sa.Engine:
@@ -71,9 +71,20 @@ def _engine(url: str) -> sa.Engine:
         parsed = sa.make_url(url)
         if parsed.get_backend_name() == "sqlite":
             return _sqlite_engine(parsed)
-        return sa.create_engine(parsed, pool_pre_ping=True, isolation_level="READ COMMITTED")
+        return _postgres_engine(parsed)
     except (ArgumentError, NoSuchModuleError, ImportError, ValueError) as error:
         raise LedgerError(_BAD_URL) from error
+
+
+def _postgres_engine(url: sa.URL) -> sa.Engine:
+    engine = sa.create_engine(url, pool_pre_ping=True, isolation_level="READ COMMITTED")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: sa.Connection) -> None:
+        # One at a time, as SQLite has it: what was counted (room, money) is still true when it is committed.
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_TURN_LOCK})")
+
+    return engine
 
 
 def _sqlite_engine(url: sa.URL) -> sa.Engine:
@@ -112,8 +123,6 @@ def _use_wal(connection: sqlite3.Connection) -> None:
 
 
 def _upgrade(connection: sa.Connection) -> None:
-    if connection.dialect.name == "postgresql":
-        connection.execute(sa.text(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})"))
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     script = ScriptDirectory.from_config(config)

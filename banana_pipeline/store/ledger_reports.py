@@ -7,18 +7,22 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from banana_pipeline.core.attempts import LIVE_STATES, AttemptState
+from banana_pipeline.core.attempts import GIVEN_UP, LIVE_STATES, AttemptState
 from banana_pipeline.store.ledger_schema import attempts
 
 
 def request_counts(connection: sa.Connection, *, prompt_table: str | None = None) -> list[dict[str, object]]:
-    """Per service, table and state: how many requests stand there, by their live or else latest attempt."""
+    """Per service, table and state: how many requests stand there, by their live or else latest attempt.
+
+    ``fail_code`` is set only where a person has given requests up.
+    """
     is_live = sa.case((attempts.c.state.in_([str(state) for state in LIVE_STATES]), 0), else_=1)
     order = (is_live, attempts.c.claimed_at.desc())
     place = sa.func.row_number().over(partition_by=(attempts.c.service, attempts.c.request_id), order_by=order)
-    columns = (attempts.c.service, attempts.c.prompt_table, attempts.c.state, attempts.c.claimed_at)
+    given_up = sa.case((attempts.c.fail_code == GIVEN_UP, GIVEN_UP)).label("fail_code")
+    columns = (attempts.c.service, attempts.c.prompt_table, attempts.c.state, given_up, attempts.c.claimed_at)
     ranked = sa.select(*columns, place.label("place")).subquery()
-    grouping = (ranked.c.service, ranked.c.prompt_table, ranked.c.state)
+    grouping = (ranked.c.service, ranked.c.prompt_table, ranked.c.state, ranked.c.fail_code)
     query = (
         sa.select(
             *grouping, sa.func.count().label("requests"), sa.func.min(ranked.c.claimed_at).label("oldest_claimed_at")

@@ -62,6 +62,7 @@ attempts = sa.Table(
     sa.Column("completed_at", UtcDateTime),
     sa.Column("generation_s", sa.Float),
     sa.Column("updated_at", UtcDateTime, nullable=False),
+    sa.Column("owner", sa.BigInteger),
 )
 
 # The claim itself: while one attempt of a request is live, the database refuses a second one.
@@ -108,6 +109,41 @@ regenerations = sa.Table(
     sa.Column("label", sa.Text, nullable=False),
     sa.Column("at", UtcDateTime, nullable=False),
 )
+
+callbacks = sa.Table(
+    "callbacks",
+    metadata,
+    sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=True),
+    sa.Column("attempt_id", sa.String(32), nullable=False),
+    sa.Column("task_id", sa.String(128), nullable=False),
+    sa.Column("received_at", UtcDateTime, nullable=False),
+    sa.Column("verdict", sa.Text),
+)
+sa.Index("callbacks_of_attempt", callbacks.c.attempt_id, callbacks.c.task_id, unique=True)
+
+# Money is counted where it is claimed, so that a budget is one look and not a sum over a million rows. `scope` and
+# `name` are 'run' with a run id, or 'day' with a UTC date.
+spending = sa.Table(
+    "spending",
+    metadata,
+    sa.Column("scope", sa.String(8), primary_key=True),
+    sa.Column("name", sa.String(64), primary_key=True),
+    sa.Column("service", sa.Text, primary_key=True),
+    sa.Column("account", sa.String(12), primary_key=True),
+    sa.Column("credits", sa.Float, nullable=False),
+)
+
+balances = sa.Table(
+    "balances",
+    metadata,
+    sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=True),
+    sa.Column("service", sa.Text, nullable=False),
+    sa.Column("account", sa.String(12), nullable=False),
+    sa.Column("at", UtcDateTime, nullable=False),
+    sa.Column("credits", sa.Float, nullable=False),
+    sa.Column("run_id", sa.Text, nullable=False),
+)
+sa.Index("balances_of_account", balances.c.service, balances.c.account, balances.c.at)
 
 _FIELDS = tuple(field.name for field in dataclasses.fields(Attempt))
 

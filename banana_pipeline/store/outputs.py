@@ -22,9 +22,18 @@ from upath import UPath
 
 from banana_pipeline.core.failures import TableError
 from banana_pipeline.core.shards import Shard, safe_name
-from banana_pipeline.store.files import as_location, is_local, remove_file, write_bytes
+from banana_pipeline.store.files import (
+    as_location,
+    check_place,
+    has_file,
+    is_local,
+    listed,
+    read_bytes,
+    remove_file,
+    write_bytes,
+)
 from banana_pipeline.store.row_groups import open_parquet
-from banana_pipeline.store.schemas import ASSETS, contract_schema
+from banana_pipeline.store.schemas import ASSETS, common_schema
 
 PROVENANCE_KEY = b"banana_pipeline"
 _SHARD_FILE = re.compile(r"shard=(\d{4,})\.parquet")
@@ -52,6 +61,9 @@ class Warehouse:
     """All output tables below ``root`` (the data folder, or a URI)."""
 
     root: UPath
+
+    def __post_init__(self) -> None:
+        check_place(self.root)
 
     def path(self, asset: str, shard: Shard) -> UPath:
         """Where one shard of an output is, written or not."""
@@ -92,7 +104,7 @@ class Warehouse:
 
     def exists(self, asset: str, shard: Shard) -> bool:
         """True if the shard was written."""
-        return self.path(asset, shard).is_file()
+        return has_file(self.path(asset, shard))
 
     def read(self, asset: str, shard: Shard, columns: Sequence[str] | None = None) -> pa.Table:
         """One shard as written, with all columns or some.
@@ -100,7 +112,7 @@ class Warehouse:
         Raises:
             TableError: it was not written yet, or is damaged.
         """
-        with self._open(asset, shard) as file:
+        with self._open(asset, shard, is_whole=True) as file:
             return file.read(columns=None if columns is None else list(columns)).replace_schema_metadata(None)
 
     def provenance(self, asset: str, shard: Shard) -> dict[str, str]:
@@ -119,7 +131,7 @@ class Warehouse:
             TableError: as `read`.
         """
         with self._open(asset, shard):
-            return _data_version(self.path(asset, shard).read_bytes())
+            return _data_version(read_bytes(self.path(asset, shard)))
 
     def remove(self, asset: str, shard: Shard) -> bool:
         """Take away a shard whose rows no longer exist; False if there was none.
@@ -145,10 +157,10 @@ class Warehouse:
     def shards(self, asset: str, table: str | None = None) -> list[Shard]:
         """Every shard written so far (of one table), sorted by table and index."""
         if table is None:
-            folders = [it for it in _listed(self._folder(asset)) if it.name.startswith("table=")]
+            folders = [it for it in listed(self._folder(asset)) if it.name.startswith("table=")]
         else:
             folders = [self._folder(asset) / f"table={safe_name(table)}"]
-        found = [(folder, _SHARD_FILE.fullmatch(file.name)) for folder in folders for file in _listed(folder)]
+        found = [(folder, _SHARD_FILE.fullmatch(file.name)) for folder in folders for file in listed(folder)]
         return sorted(
             Shard(table=unquote(folder.name.removeprefix("table=")), index=int(match[1]))
             for folder, match in found
@@ -165,7 +177,7 @@ class Warehouse:
             TableError: a file is damaged.
         """
         paths = [self.path(asset, shard) for shard in self.shards(asset)]
-        schema = _common_schema(asset, [_schema_of(path) for path in paths])
+        schema = common_schema(asset, [_schema_of(path) for path in paths])
         if not paths:
             return ds.dataset(schema.empty_table())
         filesystem = LocalFileSystem() if is_local(paths[0]) else paths[0].fs
@@ -176,10 +188,11 @@ class Warehouse:
         return self.root / "warehouse" / asset
 
     @contextmanager
-    def _open(self, asset: str, shard: Shard) -> Iterator[pq.ParquetFile]:
+    def _open(self, asset: str, shard: Shard, *, is_whole: bool = False) -> Iterator[pq.ParquetFile]:
+        """``is_whole``: all of it will be read, so an object store is asked once, and never for two versions."""
         path = self.path(asset, shard)
         try:
-            with open_parquet(path) as file:
+            with _one_get(path) if is_whole and not is_local(path) else open_parquet(path) as file:
                 yield file
         except FileNotFoundError as error:
             raise TableError(
@@ -191,8 +204,8 @@ class Warehouse:
             ) from error
 
 
-def _listed(folder: UPath) -> list[UPath]:
-    return list(folder.iterdir()) if folder.is_dir() else []
+def _one_get(path: UPath) -> pq.ParquetFile:
+    return pq.ParquetFile(pa.BufferReader(read_bytes(path)))
 
 
 def _parquet_bytes(table: pa.Table, provenance: Mapping[str, str]) -> bytes:
@@ -223,23 +236,3 @@ def _schema_of(path: UPath) -> pa.Schema:
         raise TableError(
             f"The output file {as_location(path)} is damaged; materialize its asset for that shard again."
         ) from error
-
-
-def _common_schema(asset: str, schemas: Sequence[pa.Schema]) -> pa.Schema:
-    contract = contract_schema(asset)
-    extras: dict[str, pa.DataType | None] = {}
-    for schema in schemas:
-        for field in schema:
-            if field.name not in contract.names:
-                extras[field.name] = _merged(extras.get(field.name, field.type), field.type)
-    return pa.schema([*contract, *((name, kind) for name, kind in extras.items() if kind is not None)])
-
-
-def _merged(one: pa.DataType | None, other: pa.DataType) -> pa.DataType | None:
-    if one is None or one.equals(other):
-        return one
-    try:
-        both = [pa.schema([("", one)]), pa.schema([("", other)])]
-        return pa.unify_schemas(both, promote_options="permissive").field(0).type
-    except pa.ArrowException:
-        return None

@@ -6,9 +6,13 @@ live here: fetching links (KIE does) and uploading files (``uploads``).
 A prompt table is strangers' input: no entry may reach a file outside the two folders that are meant for it.
 """
 
+import contextlib
 import hashlib
+import os
 import re
-from collections.abc import Sequence
+import stat
+from collections.abc import Iterator, Sequence
+from io import BufferedReader
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -19,7 +23,6 @@ from banana_pipeline.core.requests import MAX_IMAGE_BYTES, ReferenceImage
 from banana_pipeline.store.files import is_local, local_path
 
 MAX_URL_CHARACTERS = 2_000
-_CHUNK_BYTES = 1 << 20
 # At least two letters, so that a Windows drive is no scheme; "a:b.png" without slashes may well be a file's name.
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]+)://|(file|data|ftp|blob|mailto|javascript|about|http|https):", re.I)
 
@@ -63,19 +66,22 @@ class ReferenceResolver:
         path = find_file(entry, self.folders)
         if isinstance(path, str):
             return path
+        if path.is_dir():
+            return f"image_input {_shown(entry)} is a folder; name the image in it"
         try:
-            problem = _file_problem(path)
-            if problem is None:
-                return ReferenceImage(source=entry, sha256=self._hash(path))
+            with _opened(path, self.folders) as file:
+                problem = _file_problem(file)
+                if problem is None:
+                    return ReferenceImage(source=entry, sha256=self._hash(path, file))
         except OSError as error:
             problem = f"cannot be read ({error.strerror or error})"
         return f"image_input {_shown(entry)} {problem}"
 
-    def _hash(self, path: Path) -> str:
-        stat = path.stat()
-        key = (str(path), stat.st_size, stat.st_mtime_ns)
+    def _hash(self, path: Path, file: BufferedReader) -> str:
+        found = os.fstat(file.fileno())
+        key = (str(path), found.st_size, found.st_mtime_ns)
         if key not in self._hashes:
-            self._hashes[key] = _sha256(path)
+            self._hashes[key] = _sha256(file)
         return self._hashes[key]
 
 
@@ -106,12 +112,7 @@ def reference_path(image: ReferenceImage, folders: Sequence[Path]) -> Path:
     Raises:
         ReadFailed: it is gone, has moved outside the folders, or has changed.
     """
-    path = find_file(image.source, folders)
-    if isinstance(path, str):
-        raise ReadFailed(path)
-    if _read(path, image)[0] != image.sha256:
-        raise ReadFailed(_changed(image))
-    return path
+    return _read(image, folders)[0]
 
 
 def reference_bytes(image: ReferenceImage, folders: Sequence[Path]) -> bytes:
@@ -120,22 +121,43 @@ def reference_bytes(image: ReferenceImage, folders: Sequence[Path]) -> bytes:
     Raises:
         ReadFailed: as `reference_path`.
     """
+    return _read(image, folders)[1]
+
+
+def _read(image: ReferenceImage, folders: Sequence[Path]) -> tuple[Path, bytes]:
     path = find_file(image.source, folders)
     if isinstance(path, str):
         raise ReadFailed(path)
-    sha256, data = _read(path, image)
-    if sha256 != image.sha256:
-        raise ReadFailed(_changed(image))
-    return data
-
-
-def _read(path: Path, image: ReferenceImage) -> tuple[str, bytes]:
     try:
-        with path.open("rb") as file:
-            data = file.read(MAX_IMAGE_BYTES + 1)
+        with _opened(path, folders) as file:
+            data = file.read(MAX_IMAGE_BYTES + 1) if _is_regular(file) else b""
     except OSError as error:
         raise ReadFailed(f"image_input {_shown(image.source)} cannot be read ({error.strerror or error})") from error
-    return hashlib.sha256(data).hexdigest(), data
+    if hashlib.sha256(data).hexdigest() != image.sha256:
+        raise ReadFailed(_changed(image))
+    return path, data
+
+
+@contextlib.contextmanager
+def _opened(path: Path, folders: Sequence[Path]) -> Iterator[BufferedReader]:
+    """A file that `find_file` found, opened without following any link.
+
+    Its path has no links any more: one that is met now was put there in between, to lead outside. A pipe put there must
+    not make us wait for somebody who writes into it.
+    """
+    if os.open not in os.supports_dir_fd:  # Windows, where making a link takes special rights
+        with path.open("rb") as file:
+            yield file
+        return
+    root = next((root for root in (folder.resolve() for folder in folders) if path.is_relative_to(root)), path.parent)
+    with contextlib.ExitStack() as stack:
+        place: int | None = None
+        *inner, name = path.relative_to(root).parts
+        for step in (root, *inner):
+            place = os.open(step, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=place)
+            stack.callback(os.close, place)
+        opened = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=place)
+        yield stack.enter_context(os.fdopen(opened, "rb"))
 
 
 def _changed(image: ReferenceImage) -> str:
@@ -163,18 +185,19 @@ def _link_problem(entry: str) -> str | None:
     return None
 
 
-def _file_problem(path: Path) -> str | None:
-    if path.is_dir():
-        return "is a folder; name the image in it"
-    if not path.is_file():
+def _file_problem(file: BufferedReader) -> str | None:
+    if not _is_regular(file):
         return "is not a regular file"
-    size_bytes = path.stat().st_size
+    size_bytes = os.fstat(file.fileno()).st_size
     if size_bytes > MAX_IMAGE_BYTES:
         return f"has {size_bytes / 1024**2:,.1f} MB; at most {MAX_IMAGE_BYTES // 1024**2} MB are allowed"
     if size_bytes == 0:
         return "is an empty file"
-    with path.open("rb") as file:
-        return None if _is_picture(file.read(12)) else "is not a JPEG, PNG or WebP image"
+    return None if _is_picture(file.read(12)) else "is not a JPEG, PNG or WebP image"
+
+
+def _is_regular(file: BufferedReader) -> bool:
+    return stat.S_ISREG(os.fstat(file.fileno()).st_mode)
 
 
 def _is_picture(head: bytes) -> bool:
@@ -182,12 +205,9 @@ def _is_picture(head: bytes) -> bool:
     return is_webp or head.startswith((b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"))
 
 
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK_BYTES):
-            digest.update(chunk)
-    return digest.hexdigest()
+def _sha256(file: BufferedReader) -> str:
+    file.seek(0)
+    return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _named(folders: Sequence[Path]) -> str:

@@ -130,3 +130,24 @@ def _free_name(column: str, taken: set[str]) -> str:
     while name.lower() in taken:
         name, number = f"table_{column}_{number}", number + 1
     return name
+
+
+def common_schema(asset: str, schemas: Sequence[pa.Schema]) -> pa.Schema:
+    """One schema for all files of an output: a column of types that do not fit together is left out."""
+    contract = contract_schema(asset)
+    extras: dict[str, pa.DataType | None] = {}
+    for schema in schemas:
+        for field in schema:
+            if field.name not in contract.names:
+                extras[field.name] = _merged(extras.get(field.name, field.type), field.type)
+    return pa.schema([*contract, *((name, kind) for name, kind in extras.items() if kind is not None)])
+
+
+def _merged(one: pa.DataType | None, other: pa.DataType) -> pa.DataType | None:
+    if one is None or one.equals(other):
+        return one
+    try:
+        both = [pa.schema([("", one)]), pa.schema([("", other)])]
+        return pa.unify_schemas(both, promote_options="permissive").field(0).type
+    except pa.ArrowException:
+        return None

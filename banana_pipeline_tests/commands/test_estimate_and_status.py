@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 from banana_pipeline.cli import main
 from banana_pipeline.core import attempts as moves
 from banana_pipeline.core.requests import GenerationRequest
-from banana_pipeline.store import ledger
+from banana_pipeline.store import ledger, ledger_claims
 from banana_pipeline.store.group_commit import LedgerWriter
 from banana_pipeline_tests.core.histories import new_attempt
 
@@ -39,7 +39,7 @@ def banana(*arguments: str) -> Result:
 def buy(data_dir: Path, prompt: str, *, is_done: bool) -> None:
     with LedgerWriter(f"sqlite:///{data_dir}/ledger.sqlite") as writer:
         claimed = new_attempt(request_id=GenerationRequest(prompt=prompt).request_id, at=NOW)
-        writer.call(ledger.claim, claimed, in_flight_since=NOW)
+        writer.call(ledger_claims.claim, claimed)
         submitted = writer.call(ledger.save_created, claimed, task_id=f"task of {prompt}", at=NOW)
         if is_done:
             done = moves.mark_succeeded(

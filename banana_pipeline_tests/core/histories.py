@@ -76,7 +76,7 @@ def overdue(**given: Any) -> Attempt:
 
 
 def abandoned(**given: Any) -> Attempt:
-    return moves.mark_abandoned(unconfirmed(**given), reason="given up", at=START)
+    return moves.mark_abandoned(unconfirmed(**given), reason="given up", is_given_up=False, at=START)
 
 
 def brought_to(state: AttemptState, **given: Any) -> Attempt:

@@ -29,7 +29,7 @@ MOVES: dict[S, tuple[Mover, dict[str, Any]]] = {
     S.SUCCEEDED: (moves.mark_succeeded, {"result_urls": ("u",), **_ENDED}),
     S.FAILED: (moves.mark_failed, {"reason": "r", "fail_code": "500", "fail_msg": "m", **_ENDED}),
     S.OVERDUE: (moves.mark_overdue, {"reason": "r"}),
-    S.ABANDONED: (moves.mark_abandoned, {"reason": "r"}),
+    S.ABANDONED: (moves.mark_abandoned, {"reason": "r", "is_given_up": False}),
 }
 # Drawn by hand from the picture in the design, not copied from the code.
 ARROWS = {

@@ -12,7 +12,7 @@ from banana_pipeline.core.decisions import (
     pause_after_refusal_s,
     refusal_of,
     row_outcome,
-    status_of_state,
+    status_of,
 )
 from banana_pipeline.core.failures import Refusal, Refused
 from banana_pipeline_tests.core.histories import (
@@ -121,9 +121,9 @@ def test_the_cost_of_a_running_purchase_is_not_known_even_after_a_free_failure()
 @pytest.mark.parametrize("state", AttemptState)
 def test_a_row_says_where_its_attempt_stands(state: AttemptState) -> None:
     pending = {"submitting": "pending", "submitted": "pending", "abandoned": "not_submitted"}
-    assert status_of_state(state) == RowStatus(pending.get(state, str(state)))
+    assert status_of(state, None) == RowStatus(pending.get(state, str(state)))
     outcome = row_outcome([brought_to(state)], prompt_table="boats", row_number=0, not_submitted_reason=None)
-    assert outcome.status is status_of_state(state)
+    assert outcome.status is status_of(state, None)
 
 
 def test_a_row_never_tried_says_why() -> None:
@@ -138,7 +138,7 @@ def test_a_live_attempt_speaks_for_the_row_before_a_later_dead_one() -> None:
 
 
 def test_a_new_claim_is_pending() -> None:
-    assert status_of_state(new_attempt().state) is RowStatus.PENDING
+    assert status_of(new_attempt().state, None) is RowStatus.PENDING
 
 
 @given(st.integers(1, 100), st.floats(0, 1e4))

@@ -90,12 +90,14 @@ def test_two_rows_that_share_one_purchase_are_well(world: World) -> None:
 
 def test_a_picture_that_could_not_be_fetched_is_a_warning(made: World) -> None:
     _spoil(made, "images", "archive_error", [None, "KIE answers 404"])
+    _spoil(made, "images", "image_path", ["picture.png", None])
     verdict = every_picture_is_archived(made.files)
     assert (verdict.passed, verdict.severity) == (False, WARN)
 
 
 def test_a_picture_missing_for_20_hours_is_an_error(made: World) -> None:
     _spoil(made, "images", "archive_error", [None, "KIE answers 404"])
+    _spoil(made, "images", "image_path", ["picture.png", None])
     _spoil(made, "images", "completed_at", [datetime.now(UTC) - timedelta(hours=21)] * 2)
     verdict = every_picture_is_archived(made.files)
     assert (verdict.passed, verdict.severity) == (False, ERROR)

@@ -22,10 +22,10 @@ def _keys(definitions: dg.Definitions) -> set[str]:
 
 
 def test_all_assets_are_there() -> None:
-    assert _keys(defs) == {*PER_SHARD, "generation_report"}
+    assert _keys(defs) == {*PER_SHARD, "generation_report", "gallery"}
 
 
-def test_every_asset_but_the_report_is_cut_into_shards() -> None:
+def test_every_asset_but_report_and_gallery_is_cut_into_shards() -> None:
     graph = defs.resolve_asset_graph()
     cut = {node.key.to_user_string() for node in graph.asset_nodes if node.partitions_def == prompt_shards}
     assert cut == PER_SHARD
@@ -45,6 +45,7 @@ def test_data_flows_from_tables_to_pictures() -> None:
         "generations": ["prompts"],
         "images": ["generations"],
         "generation_report": ["generations", "images"],
+        "gallery": ["generations", "images"],
     }
 
 
@@ -69,7 +70,7 @@ def test_only_generations_says_that_it_spends_money() -> None:
 def test_the_job_makes_everything() -> None:
     job = defs.resolve_job_def("generate_images")
     made = {key.to_user_string() for key in job.asset_layer.executable_asset_keys}
-    assert made == {"prompts", "rejected_prompts", "generations", "images", "generation_report"}
+    assert made == {"prompts", "rejected_prompts", "generations", "images", "generation_report", "gallery"}
 
 
 def test_every_check_belongs_to_an_output_and_says_what_it_asks() -> None:

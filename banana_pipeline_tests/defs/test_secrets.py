@@ -1,8 +1,10 @@
 """The key and the database's password: nowhere in what Dagster shows, logs or stores, also when runs fail."""
 
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
+import anyio
 import dagster as dg
 import pytest
 from dagster._core.remote_representation.external_data import RepositorySnap
@@ -10,6 +12,7 @@ from dagster._serdes import serialize_value
 
 from banana_pipeline.definitions import build_defs
 from banana_pipeline.emulator import EmulatorConfig, RunningEmulator
+from banana_pipeline.settings import read_settings
 from banana_pipeline_tests.defs.conftest import NewWorld
 from banana_pipeline_tests.defs.world import World
 
@@ -35,6 +38,34 @@ def _files_with_the_key(folder: Path) -> list[Path]:
 def test_a_resource_does_not_show_the_key(world: World) -> None:
     world.key = SECRET
     assert SECRET not in f"{world.kie!r} {world.kie} {world.definitions()!r}"
+
+
+def test_settings_do_not_show_the_key_or_the_password() -> None:
+    url = f"postgresql+psycopg://user:{PASSWORD}@host/db"
+    settings = read_settings({"KIE_API_KEYS": f"{SECRET},{SECRET}2", "BANANA_LEDGER_URL": url})
+    assert settings.api_keys == (SECRET, f"{SECRET}2")
+    assert SECRET not in f"{settings!r} {settings}"
+    assert PASSWORD not in f"{settings!r} {settings}"
+
+
+def test_opened_accounts_do_not_show_the_key(world: World) -> None:
+    """Nor do they while an error passes through them, in a traceback with local variables."""
+    world.key = SECRET
+
+    async def opened() -> str:
+        async with world.kie.open_accounts() as accounts:
+            return "".join(f"{one!r} {one} {one.client!r} {vars(one)} {vars(one.client)}" for one in accounts)
+
+    async def broken() -> None:
+        async with world.kie.open_accounts() as accounts:
+            raise RuntimeError(f"something nobody thought of, {accounts}")
+
+    assert SECRET not in anyio.run(opened)
+    with pytest.raises(RuntimeError) as error:
+        anyio.run(broken)
+    trace = traceback.TracebackException.from_exception(error.value, capture_locals=True)
+    own = [frame for frame in trace.stack if "banana_pipeline_tests" not in frame.filename]
+    assert SECRET not in "".join(traceback.StackSummary.from_list(own).format()) + str(error.value)
 
 
 def test_a_resource_does_not_show_the_password_of_the_database(world: World) -> None:

@@ -5,84 +5,25 @@ Not here: what counts as a picture (store), the `images` table (defs).
 """
 
 import hashlib
-from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import anyio
 import httpx
 import pytest
-from upath import UPath
 
-from banana_pipeline.archive import Archived, Archiver, Result
+from banana_pipeline.archive import Result
 from banana_pipeline.emulator import Faults
-from banana_pipeline.kie.client import open_client, open_downloads
-from banana_pipeline.progress import Progress
-from banana_pipeline.store.images import ImageArchive
+from banana_pipeline_tests.drivers.archiving import DAY_S, HOUR_S, Archive, HostileLinks, bought, errors, images
 from banana_pipeline_tests.drivers.conftest import NewWorld
-from banana_pipeline_tests.drivers.rows import KEY, Run, boats, shard
+from banana_pipeline_tests.drivers.rows import KEY
 from banana_pipeline_tests.drivers.world import World
-
-HOUR_S, DAY_S = 3600.0, 86_400.0
-
-
-class Archive:
-    """The archive of a world's pictures; remembers the requests that reached the result host."""
-
-    def __init__(self, world: World) -> None:
-        self.world = world
-        self.folder = world.folder
-        self.requests: list[httpx.Request] = []
-
-    def fetch(self, results: Sequence[Result]) -> list[Archived]:
-        async def remember(request: httpx.Request) -> None:
-            self.requests.append(request)
-
-        async def main() -> list[Archived]:
-            async with AsyncExitStack() as stack:
-                url = self.world.base_url
-                opened = open_client(api_key=KEY, base_url=url, upload_base_url=url)
-                client = await stack.enter_async_context(opened)
-                http = await stack.enter_async_context(open_downloads())
-                http.event_hooks = {"request": [remember]}
-                archive = ImageArchive(UPath(self.folder))
-                clients = {client.account: client}
-                return await Archiver(archive=archive, http=http, clients=clients, progress=Progress()).fetch_all(
-                    results
-                )
-
-        return anyio.run(main)
-
-    @property
-    def downloads(self) -> int:
-        return self.world.books["downloads"]
-
-
-def results_of(run: Run) -> list[Result]:
-    return [
-        Result(attempt_id=row["attempt_id"], index=0, url=row["result_urls"][0], account=row["account"])
-        for row in run.rows
-    ]
-
-
-def bought(world: World, *, rows: int = 6) -> tuple[Archive, list[Result]]:
-    return Archive(world), results_of(world.run(shard(*boats(rows))))
 
 
 @pytest.fixture
 def home(world: World) -> tuple[Archive, list[Result]]:
     """Six pictures, bought and not yet archived."""
     return bought(world)
-
-
-def errors(found: Sequence[Archived]) -> list[str | None]:
-    return [one.error for one in found]
-
-
-def images(found: Sequence[Archived]) -> list[Any]:
-    assert errors(found) == [None] * len(found)
-    return [one.image for one in found]
 
 
 def test_every_picture_is_archived(home: tuple[Archive, list[Result]]) -> None:
@@ -165,3 +106,42 @@ def test_the_key_never_goes_to_the_host_of_the_pictures(home: tuple[Archive, lis
     assert {"signature" in str(request.url) for request in archive.requests} == {True, False}
     assert not any(KEY in str(request.url) + str(request.headers.raw) for request in archive.requests)
     assert not any("authorization" in request.headers for request in archive.requests)
+
+
+@pytest.mark.parametrize("url", [
+    "https://169.254.169.254/latest/meta-data", "http://10.0.0.1/a.png", "file:///etc/passwd",
+])  # fmt: skip
+def test_a_forbidden_address_is_told_in_words_and_not_tried_again(home: tuple[Archive, list[Result]], url: str) -> None:
+    archive, results = home
+    hostile = Result(attempt_id="e" * 32, index=0, url=url, account=results[0].account)
+    found = archive.fetch([hostile, results[0]])
+    assert [one.error is None for one in found] == [False, True]
+    assert "not on the public internet" in str(found[0].error) or "not an https address" in str(found[0].error)
+    assert len([request for request in archive.requests if request.url.path == httpx.URL(url).path]) == 1
+
+
+def test_the_service_is_never_asked_for_a_link_to_a_forbidden_address(home: tuple[Archive, list[Result]]) -> None:
+    archive, results = home
+    with HostileLinks(results[0].url) as service:
+        found = archive.fetch([replace(results[0], url="https://10.0.0.1/a.png")], service_url=service.url)
+    assert service.asked == 0
+    assert "not on the public internet" in str(found[0].error)
+
+
+def test_the_second_way_goes_through_the_same_checks(home: tuple[Archive, list[Result]]) -> None:
+    """A service that answers the request for a fresh link with an address inside the network."""
+    archive, results = home
+    archive.world.emulator.advance(25 * HOUR_S)
+    with HostileLinks("https://169.254.169.254/latest/meta-data") as service:
+        found = archive.fetch(results[:1], service_url=service.url)
+    assert service.asked == 1
+    assert errors(found) == ["the picture's address answered 410"]
+    assert [request.url.host for request in archive.requests][-1] == "169.254.169.254"
+
+
+@pytest.mark.parametrize("attempt_id", ["../../escaped", "/tmp/escaped", "a/b", "", "a\0b"])
+def test_an_id_that_is_none_of_ours_names_no_file(home: tuple[Archive, list[Result]], attempt_id: str) -> None:
+    archive, results = home
+    bad = Result(attempt_id=attempt_id, index=0, url=results[0].url, account=results[0].account)
+    assert "cannot name a picture" in str(errors(archive.fetch([bad]))[0])
+    assert not list(archive.folder.rglob("*escaped*"))

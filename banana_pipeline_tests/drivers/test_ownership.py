@@ -8,9 +8,9 @@ import pytest
 from banana_pipeline.core.attempts import Attempt
 from banana_pipeline.core.decisions import row_outcome
 from banana_pipeline.ownership import settle_ownership
-from banana_pipeline.store import ledger
+from banana_pipeline.store import ledger, ledger_claims
 from banana_pipeline.store.group_commit import LedgerWriter
-from banana_pipeline_tests.core.histories import START, new_attempt, succeeded
+from banana_pipeline_tests.core.histories import new_attempt, succeeded
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def writer(tmp_path: Path) -> Iterator[LedgerWriter]:
 
 def bought_at(writer: LedgerWriter, row_number: int) -> Attempt:
     claimed = new_attempt(row_number=row_number)
-    writer.call(ledger.claim, claimed, in_flight_since=START)
+    writer.call(ledger_claims.claim, claimed)
     return claimed
 
 

@@ -85,3 +85,28 @@ def test_one_run_stopped_does_not_stop_the_other(new_world: NewWorld) -> None:
     assert whole.statuses == {"succeeded": 30}
     assert world.prompts_sold == sorted(boats(30))
     assert {row["status"] for row in stopped.rows} <= {"succeeded", "pending", "not_submitted"}
+
+
+def test_two_runs_at_once_keep_the_budget_of_the_day_to_the_last_image(world: World) -> None:
+    jobs = [
+        {"shards": [shard(*(f"{n} {name}" for n in range(30)))], "max_credits_per_day": 20 * PRICE} for name in "ab"
+    ]
+    runs = world.run_together(*jobs)
+    assert world.books["credits"]["spent"] == 20 * PRICE
+    assert sum(run.statuses.get("succeeded", 0) for run in runs) == 20
+    reasons = {row["status_reason"] for run in runs for row in run.rows if row["status"] == "not_submitted"}
+    assert all("budget of this day (360 credits" in reason for reason in reasons)
+
+
+def test_the_next_run_of_the_day_buys_nothing_and_a_larger_budget_lets_it_go_on(world: World) -> None:
+    work = shard(*boats(6))
+    world.run(work, max_credits_per_day=2 * PRICE)
+    world.run(work, max_credits_per_day=2 * PRICE)
+    assert world.books["tasks"] == 2
+    assert world.run(work, max_credits_per_day=6 * PRICE).statuses == {"succeeded": 6}
+
+
+def test_refunded_failures_give_their_money_back_to_the_budget(world: World) -> None:
+    work = shard("[fail:policy] a boat", *boats(3))
+    world.run(work, max_credits_per_day=3 * PRICE)
+    assert world.run(work, max_credits_per_day=3 * PRICE).statuses == {"failed": 1, "succeeded": 3}

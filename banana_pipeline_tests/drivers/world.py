@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import count, product
 from pathlib import Path
@@ -29,7 +29,7 @@ from banana_pipeline.kie.client import open_client
 from banana_pipeline.kie.pace import Pace, parse_rate
 from banana_pipeline.settings import service_of
 from banana_pipeline.stopping import StopRequest
-from banana_pipeline.store import ledger
+from banana_pipeline.store import ledger, ledger_claims
 from banana_pipeline.store.group_commit import LedgerWriter
 from banana_pipeline.uploads import Uploader
 from banana_pipeline.work import Rules, ShardDone, ShardWork, Wanted
@@ -165,10 +165,11 @@ class World:
         found = self.in_ledger(ledger.attempts_of, self.service, ids)
         return [attempt for request_id in dict.fromkeys(ids) for attempt in found.get(request_id, [])]
 
-    def claim(self, wanted: Wanted, *, age_s: float, run_id: str = "a dead run") -> Attempt:
+    def claim(self, wanted: Wanted, *, age_s: float, run_id: str = "a dead run", owner: int | None = None) -> Attempt:
         """A claim that another process wrote ``age_s`` ago and that runs out 90 s after that."""
-        attempt = claimed(self.service, wanted, at=datetime.now(UTC) - timedelta(seconds=age_s), run_id=run_id)
-        self.in_ledger(ledger.claim, attempt, in_flight_since=attempt.claimed_at)
+        at = datetime.now(UTC) - timedelta(seconds=age_s)
+        attempt = replace(claimed(self.service, wanted, at=at, run_id=run_id), owner=owner)
+        self.in_ledger(ledger_claims.claim, attempt)
         return attempt
 
     async def _account(self, stack: AsyncExitStack, key: str, rate: str) -> Account:
@@ -201,15 +202,15 @@ def taught_ledger(folder: Path, services: Sequence[str], seconds: float = 0.1) -
             earlier = GenerationRequest(prompt=f"earlier {number}", resolution=resolution)
             at = datetime.now(UTC)
             before = claimed(service, shard(earlier, table="earlier").wanted[0], at=at, run_id="earlier")
-            writer.call(ledger.claim, before, in_flight_since=at)
+            writer.call(ledger_claims.claim, before)
             after = writer.call(ledger.save_created, before, task_id=f"earlier-{number}", at=at)
             done = moves.mark_succeeded(
                 after,
                 result_urls=("https://host.example/earlier.png",),
                 credits_consumed=0.0,
                 generation_s=seconds,
-                completed_at=at,
-                at=at,
+                completed_at=at + timedelta(seconds=seconds),
+                at=at + timedelta(seconds=seconds),
             )
             writer.call(ledger.save, after, done, run_id="earlier")
     return path

@@ -16,7 +16,8 @@ from banana_pipeline.core.failures import (
     Refused,
     Unreachable,
 )
-from banana_pipeline.kie.client import NEVER_SENT, KieClient, download
+from banana_pipeline.kie.client import NEVER_SENT, KieClient
+from banana_pipeline.kie.downloads import download
 from banana_pipeline_tests.kie.conftest import BODY, KEY
 
 pytestmark = pytest.mark.anyio

@@ -1,8 +1,12 @@
-"""Free calls over real sockets: uploads, queries, credits, links, downloads; retried, capped, without a stray key."""
+"""Free calls over real sockets: uploads, queries, credits, links; retried, limited in time, without a stray key."""
 
+import asyncio
+import base64
 import json
 import logging
 import traceback
+from collections.abc import Iterable
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -18,17 +22,17 @@ from banana_pipeline.core.failures import (
     Unreachable,
 )
 from banana_pipeline.emulator import RunningEmulator
-from banana_pipeline.kie import client as client_module
-from banana_pipeline.kie.client import KieClient, download, open_client, open_downloads
+from banana_pipeline.kie.client import KieClient, open_client
+from banana_pipeline.kie.downloads import download, open_downloads
 from banana_pipeline.kie.wire import TaskState
-from banana_pipeline_tests.kie.conftest import BODY, KEY, client_of, drop, http, raw_server
+from banana_pipeline_tests.kie.conftest import BODY, KEY, Answer, client_of, drop, hang, http, raw_server
 
 pytestmark = pytest.mark.anyio
 PNG = b"\x89PNG" + bytes(range(256))
 
 
 async def test_a_picture_is_bought_found_and_downloaded(emulator: RunningEmulator) -> None:
-    async with client_of(emulator.base_url) as client, open_downloads() as downloads:
+    async with client_of(emulator.base_url) as client, open_downloads(base_url=emulator.base_url) as downloads:
         outcome = await client.create_task(BODY)
         assert isinstance(outcome, Created)
         record = (await client.fetch_task(outcome.task_id)).record
@@ -46,7 +50,7 @@ async def test_the_balance_is_read(emulator: RunningEmulator) -> None:
 
 
 async def test_all_three_uploads_keep_the_bytes(emulator: RunningEmulator) -> None:
-    async with client_of(emulator.base_url) as client, open_downloads() as downloads:
+    async with client_of(emulator.base_url) as client, open_downloads(base_url=emulator.base_url) as downloads:
         streamed = await client.upload(PNG, path="images/t", file_name="é 1.png")
         encoded = await client.upload_base64(PNG, path="images/t", file_name="b.png")
         assert await download(downloads, streamed) == await download(downloads, encoded) == PNG
@@ -107,50 +111,60 @@ async def test_no_connection_is_told_apart_from_a_bad_answer() -> None:
 async def test_a_redirect_never_brings_the_key_to_another_host(status: int) -> None:
     async with raw_server(http(200, {"code": 200, "data": 5.0})) as other:
         redirect = http(status, "", Location=f"{other.url}/x")
-        async with raw_server(redirect) as server, client_of(server.url) as client, open_downloads() as downloads:
-            for call in (client.credits(), client.download_url("u"), download(downloads, f"{server.url}/a.png")):
+        async with raw_server(redirect) as server, client_of(server.url) as client:
+            for call in (client.credits(), client.download_url("u"), client.upload(b"x", path="p", file_name="f")):
                 with pytest.raises(ReadFailed):
                     await call
             await client.fetch_task("t")
     assert other.requests == []
 
 
-async def test_a_download_carries_no_key() -> None:
-    async with raw_server(http(200, PNG)) as server, open_downloads() as downloads:
-        assert await download(downloads, f"{server.url}/a.png") == PNG
-    assert b"uthorization" not in server.requests[0]
-    assert client_module.USER_AGENT.encode() in server.requests[0]
+@pytest.mark.parametrize("answer", [hang, b"HTTP/1.1 200 X\r\nContent-Length: 9\r\n\r\n{"])
+async def test_a_query_may_be_given_less_time(answer: Answer) -> None:
+    async with raw_server(answer) as server, client_of(server.url) as client:
+        fetched = await client.fetch_task("t", timeout_s=0.2)
+    assert fetched.meaning is FetchMeaning.TRY_AGAIN
+    assert len(server.requests) == 1
 
 
-@pytest.mark.parametrize("url", [
-    "not a url", "ftp://host/a", "http://[::1", "http://127.0.0.1:9/a?token=secret", "",
-    "http://127.0.0.1:99999/a?secret", "http://" + "a" * 80 + "/secret",
-])  # fmt: skip
-async def test_an_address_that_leads_nowhere_is_a_failed_read_without_its_query(url: str) -> None:
-    async with open_downloads() as downloads:
-        with pytest.raises(ReadFailed) as error:
-            await download(downloads, url)
-    assert "secret" not in str(error.value)
+async def test_an_answer_that_comes_in_drops_does_not_outlast_the_time_of_a_query() -> None:
+    """Each read is quick enough; only the whole exchange is not."""
+
+    async def drip(request: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 X\r\nContent-Length: 1000\r\n\r\n")
+        for _ in range(1000):
+            writer.write(b" ")
+            await asyncio.sleep(0.05)
+
+    async with raw_server(drip) as server, client_of(server.url) as client:
+        fetched = await client.fetch_task("t", timeout_s=0.3)
+    assert (fetched.meaning, fetched.msg) == (FetchMeaning.TRY_AGAIN, "no answer within 0.3 s")
 
 
-async def test_a_picture_beyond_the_cap_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client_module, "MAX_DOWNLOAD_BYTES", 1000)
-    async with raw_server(http(200, b"x" * 1001)) as server, open_downloads() as downloads:
-        with pytest.raises(ReadFailed, match="larger than"):
-            await download(downloads, server.url)
+def _told(errors: Iterable[BaseException]) -> str:
+    """All that tools make of errors, local variables of every frame included; without the tests' own frames, whose
+    servers remember the requests they got."""
+    told: list[str] = []
+    for error in errors:
+        trace: traceback.TracebackException | None = traceback.TracebackException.from_exception(
+            error, capture_locals=True
+        )
+        told += [repr(error), str(error)]
+        while trace is not None:
+            frames = [frame for frame in trace.stack if "banana_pipeline_tests" not in frame.filename]
+            told += traceback.StackSummary.from_list(frames).format()
+            trace = trace.__cause__ or trace.__context__
+    return "".join(told)
 
 
-async def test_a_cut_picture_is_a_failed_read() -> None:
-    async def cut(request: bytes, writer: object) -> None:
-        writer.write(http(200, PNG)[:-5])  # pyright: ignore[reportAttributeAccessIssue]
-
-    async with raw_server(cut) as server, open_downloads() as downloads:
-        with pytest.raises(ReadFailed):
-            await download(downloads, server.url)
+def _assert_without_key(*texts: str) -> None:
+    forms = (KEY, quote(KEY, safe=""), base64.b64encode(KEY.encode()).decode(), repr(KEY.encode())[2:-1])
+    for text in texts:
+        assert not any(form in text for form in forms)
 
 
-def _all_text(errors: list[BaseException]) -> str:
-    return "".join("".join(traceback.format_exception(error)) + repr(error) + str(error) for error in errors)
+async def _broken_off(request: bytes, writer: asyncio.StreamWriter) -> None:
+    writer.transport.abort()
 
 
 async def test_the_key_is_in_no_repr_error_traceback_or_log(caplog: pytest.LogCaptureFixture) -> None:
@@ -158,17 +172,39 @@ async def test_the_key_is_in_no_repr_error_traceback_or_log(caplog: pytest.LogCa
     echo = {"code": 401, "msg": f"Authentication failed: Invalid API Key Bearer {KEY}", "data": None}
     errors: list[BaseException] = []
     said: list[object] = []
-    for answer in (http(200, echo), http(401, json.dumps(echo)), http(502, f"<html>{KEY}"), drop):
+    for answer in (http(200, echo), http(401, json.dumps(echo)), http(502, f"<html>{KEY}"), drop, _broken_off):
         async with raw_server(answer) as server, client_of(server.url) as client:
-            said += [await client.create_task(BODY), await client.fetch_task("t"), client]
-            for call in (client.credits(), client.upload(b"x", path="p", file_name="f")):
+            said += [await client.create_task(BODY), await client.fetch_task("t"), client, vars(client)]
+            for call in (client.credits(), client.upload(b"x", path="p", file_name="f"), client.download_url("u")):
                 with pytest.raises((KeyRefused, ReadFailed)) as error:
                     await call
                 errors.append(error.value)
     logged = "".join(f"{record.getMessage()} {record.__dict__}" for record in caplog.records)
     assert "httpcore" in logged, "the loggers below httpx must be in this test"
-    for text in (_all_text(errors), repr(said), str(said), logged):
-        assert KEY not in text
+    _assert_without_key(_told(errors), repr(said), str(said), logged)
+
+
+async def test_an_order_broken_off_from_outside_shows_no_key_in_its_frames() -> None:
+    """Only what is no `Exception` leaves `create_task`; its traceback goes down to the socket."""
+    async with raw_server(hang) as server, client_of(server.url) as client:
+        order = asyncio.create_task(client.create_task(BODY))
+        while not server.requests:  # noqa: ASYNC110 - the server is no part of the client
+            await asyncio.sleep(0.01)
+        order.cancel()
+        with pytest.raises(asyncio.CancelledError) as error:
+            await order
+    told = _told([error.value])
+    assert "httpcore" in told
+    _assert_without_key(told)
+
+
+async def test_no_object_of_a_client_shows_the_key() -> None:
+    async with raw_server(http(200, {"code": 200, "data": 1.0})) as server, client_of(server.url) as client:
+        await client.credits()
+        http_client = client._http
+        _assert_without_key(f"{client!r} {client} {vars(client)} {http_client!r} {http_client.headers!r}")
+        _assert_without_key(f"{http_client.headers} {vars(http_client)} {http_client.cookies!r} {client._auth!r}")
+    assert f"Authorization: Bearer {KEY}".encode() in server.requests[0]
 
 
 async def test_a_quoted_key_still_leaves_a_refusal_a_refusal() -> None:

@@ -13,8 +13,9 @@ from upath import UPath
 
 from banana_pipeline.core.failures import BananaError, SettingsError
 from banana_pipeline.core.pixels import expected_size
-from banana_pipeline.store import images
-from banana_pipeline.store.images import BadImage, ImageArchive
+from banana_pipeline.store import picture_bytes
+from banana_pipeline.store.images import ImageArchive
+from banana_pipeline.store.picture_bytes import BadImage
 from banana_pipeline.store.schemas import IMAGES, contract_schema
 
 REQUEST_ID = "ab" * 16
@@ -106,7 +107,7 @@ def test_a_thumbnail_that_fails_does_not_lose_the_picture(archive: ImageArchive,
     def fail(_: object) -> bytes:
         raise OSError("encoder error")
 
-    monkeypatch.setattr(images, "_webp", fail)
+    monkeypatch.setattr(picture_bytes, "_webp", fail)
     stored = archive.store(REQUEST_ID, 0, picture(), AT)
     assert stored.thumbnail_path is None
     assert Path(stored.image_path).exists()

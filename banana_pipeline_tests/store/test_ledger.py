@@ -8,9 +8,9 @@ import pytest
 
 from banana_pipeline.core import attempts as moves
 from banana_pipeline.core.attempts import Attempt, AttemptState
-from banana_pipeline.store import ledger, ledger_reports
+from banana_pipeline.store import ledger, ledger_claims, ledger_reports
 from banana_pipeline.store.group_commit import LedgerWriter
-from banana_pipeline.store.ledger import Claim
+from banana_pipeline.store.ledger_claims import Claim, Limits
 from banana_pipeline_tests.core.histories import START, brought_to, new_attempt
 
 LONG_AGO = START - timedelta(days=1)
@@ -19,7 +19,7 @@ LONG_AGO = START - timedelta(days=1)
 def claim(
     writer: LedgerWriter, attempt: Attempt, max_in_flight: int | None = None, since: datetime = LONG_AGO
 ) -> Claim:
-    return writer.call(ledger.claim, attempt, max_in_flight=max_in_flight, in_flight_since=since)
+    return writer.call(ledger_claims.claim, attempt, Limits(max_in_flight=max_in_flight, in_flight_since=since))
 
 
 def claimed(writer: LedgerWriter, **given: Any) -> Attempt:
@@ -126,7 +126,7 @@ def test_an_answer_after_a_person_gave_the_order_up_changes_nothing(writer: Ledg
     attempt = claimed(writer)
     lost = moves.mark_unconfirmed(attempt, reason="r", at=START)
     assert saved(writer, attempt, lost)
-    assert saved(writer, lost, moves.mark_abandoned(lost, reason="r", at=START))
+    assert saved(writer, lost, moves.mark_abandoned(lost, reason="r", is_given_up=False, at=START))
     assert created(writer, attempt, "t1").state == "abandoned"
 
 
@@ -137,7 +137,7 @@ def test_the_same_answer_twice_is_one_task(writer: LedgerWriter) -> None:
 
 def test_histories_of_fifteen_hundred_requests_come_oldest_first(writer: LedgerWriter) -> None:
     made = [new_attempt(request_id=f"{n:032d}") for n in range(1_500)]
-    for future in [writer.submit(ledger.claim, one, in_flight_since=LONG_AGO) for one in made]:
+    for future in [writer.submit(ledger_claims.claim, one) for one in made]:
         assert future.result() is Claim.MADE
     first = made[700]
     assert saved(writer, first, moves.mark_refused(first, reason="r", code=429, msg="", at=START))
@@ -169,7 +169,12 @@ def test_the_last_label_of_a_shard_counts(writer: LedgerWriter) -> None:
 def _bought(writer: LedgerWriter, request_id: str, state: str, charged: float, **given: Any) -> None:
     attempt = claimed(writer, request_id=request_id, **given)
     running = created(writer, attempt, f"task-{attempt.attempt_id}")
-    end = {"credits_consumed": charged, "generation_s": 10.0 + charged, "completed_at": START, "at": START}
+    end = {
+        "credits_consumed": charged,
+        "generation_s": 10.0 + charged,
+        "completed_at": START,
+        "at": START + timedelta(days=1),
+    }
     if state == "succeeded":
         assert saved(writer, running, moves.mark_succeeded(running, result_urls=("u",), **end))
     else:

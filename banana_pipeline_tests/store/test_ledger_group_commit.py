@@ -9,9 +9,9 @@ import pytest
 import sqlalchemy as sa
 
 from banana_pipeline.core.failures import LedgerError
-from banana_pipeline.store import ledger
+from banana_pipeline.store import ledger, ledger_claims
 from banana_pipeline.store.group_commit import LedgerWriter
-from banana_pipeline.store.ledger import Claim
+from banana_pipeline.store.ledger_claims import Claim
 from banana_pipeline_tests.core.histories import START, new_attempt
 from banana_pipeline_tests.store.test_ledger import LONG_AGO
 
@@ -42,7 +42,7 @@ def gate(writer: LedgerWriter) -> Iterator[_Gate]:
 
 
 def _claim(writer: LedgerWriter, request_id: str) -> Future[Claim]:
-    return writer.submit(ledger.claim, new_attempt(request_id=request_id), in_flight_since=LONG_AGO)
+    return writer.submit(ledger_claims.claim, new_attempt(request_id=request_id))
 
 
 def _broken_sql(connection: sa.Connection) -> None:
@@ -97,7 +97,7 @@ def test_an_operation_being_executed_can_no_longer_be_given_up(writer: LedgerWri
 
 def test_an_awaiting_task_that_is_cancelled_gives_its_operation_up(writer: LedgerWriter, gate: _Gate) -> None:
     async def main() -> None:
-        asking = asyncio.create_task(writer.do(ledger.claim, new_attempt(request_id="one"), in_flight_since=LONG_AGO))
+        asking = asyncio.create_task(writer.do(ledger_claims.claim, new_attempt(request_id="one")))
         await asyncio.sleep(0)
         asking.cancel()
         with pytest.raises(asyncio.CancelledError):

@@ -12,21 +12,20 @@ import pytest
 
 from banana_pipeline.core import attempts as moves
 from banana_pipeline.core.attempts import Attempt
-from banana_pipeline.store import ledger
+from banana_pipeline.store import ledger, ledger_claims
 from banana_pipeline.store.group_commit import LedgerWriter
-from banana_pipeline.store.ledger import Claim
+from banana_pipeline.store.ledger_claims import Claim, Limits
 from banana_pipeline.store.ledger_open import open_engine
 from banana_pipeline_tests.core.histories import START, new_attempt
-from banana_pipeline_tests.store.test_ledger import LONG_AGO
 
 REQUESTS, THREADS, PROCESSES = 40, 8, 2
 _CLAIM_ALL = f"""
 import sys, json, random, uuid
 from concurrent.futures import ThreadPoolExecutor
-from banana_pipeline.store import ledger
+from banana_pipeline.store import ledger_claims
 from banana_pipeline.store.group_commit import LedgerWriter
+from banana_pipeline.store.ledger_claims import Claim, Limits
 from banana_pipeline_tests.core.histories import new_attempt
-from banana_pipeline_tests.store.test_ledger import LONG_AGO
 
 with LedgerWriter(sys.argv[1]) as writer:
     def race(thread):
@@ -36,7 +35,7 @@ with LedgerWriter(sys.argv[1]) as writer:
         for number in order:
             attempt = new_attempt(request_id=f"{{number:032d}}", attempt_id=uuid.uuid4().hex)
             limit = int(sys.argv[2]) or None
-            if writer.call(ledger.claim, attempt, max_in_flight=limit, in_flight_since=LONG_AGO) is ledger.Claim.MADE:
+            if writer.call(ledger_claims.claim, attempt, Limits(max_in_flight=limit)) is Claim.MADE:
                 mine.append(attempt.attempt_id)
         return mine
 
@@ -95,12 +94,12 @@ def test_the_last_free_place_is_given_to_one_of_two_open_transactions(ledger_url
     def second() -> Claim:
         with engine.begin() as connection:
             attempt = new_attempt(request_id="second")
-            return ledger.claim(connection, attempt, max_in_flight=1, in_flight_since=LONG_AGO)
+            return ledger_claims.claim(connection, attempt, Limits(max_in_flight=1))
 
     with ThreadPoolExecutor(1) as pool:
         with engine.begin() as connection:
             first = new_attempt(request_id="first")
-            assert ledger.claim(connection, first, max_in_flight=1, in_flight_since=LONG_AGO) is Claim.MADE
+            assert ledger_claims.claim(connection, first, Limits(max_in_flight=1)) is Claim.MADE
             answer = pool.submit(second)
             wait([answer], timeout=0.3)
         assert answer.result(20) is Claim.NO_ROOM
@@ -111,7 +110,7 @@ def test_two_writers_of_one_transition_one_wins(ledger_url: str) -> None:
     with LedgerWriter(ledger_url) as one, LedgerWriter(ledger_url) as other, ThreadPoolExecutor(2) as pool:
         for number in range(20):
             attempt = new_attempt(request_id=f"{number:032d}")
-            assert one.call(ledger.claim, attempt, in_flight_since=LONG_AGO) is Claim.MADE
+            assert one.call(ledger_claims.claim, attempt) is Claim.MADE
             lost = moves.mark_unconfirmed(attempt, reason="r", at=START)
             refused = moves.mark_refused(attempt, reason="r", code=429, msg="", at=START)
             ways: list[tuple[Any, Any]] = [(one, lost), (other, refused)]
@@ -121,13 +120,12 @@ def test_two_writers_of_one_transition_one_wins(ledger_url: str) -> None:
 
 _CLAIM_AND_WAIT = """
 import sys, time
-from banana_pipeline.store import ledger
+from banana_pipeline.store import ledger_claims
 from banana_pipeline.store.group_commit import LedgerWriter
 from banana_pipeline_tests.core.histories import new_attempt
-from banana_pipeline_tests.store.test_ledger import LONG_AGO
 
 writer = LedgerWriter(sys.argv[1])
-print(writer.call(ledger.claim, new_attempt(request_id="killed"), in_flight_since=LONG_AGO), flush=True)
+print(writer.call(ledger_claims.claim, new_attempt(request_id="killed")), flush=True)
 time.sleep(60)
 """
 
@@ -139,9 +137,7 @@ def test_a_process_killed_right_after_a_claim_has_left_it_behind(ledger_url: str
     process.wait(10)
     with LedgerWriter(ledger_url) as writer:
         (attempt,) = writer.call(ledger.attempts_of, "api.kie.ai", ["killed"])["killed"]
-        again = writer.call(
-            ledger.claim, new_attempt(request_id="killed", attempt_id="b" * 32), in_flight_since=LONG_AGO
-        )
+        again = writer.call(ledger_claims.claim, new_attempt(request_id="killed", attempt_id="b" * 32))
     assert attempt.state == "submitting"
     assert again is Claim.TAKEN
 
@@ -152,6 +148,6 @@ def test_an_answer_is_given_only_after_the_commit(ledger_url: str, state: str) -
     with LedgerWriter(ledger_url) as writer, LedgerWriter(ledger_url) as watcher:
         attempt = new_attempt()
         seen = [watcher.call(ledger.attempt, attempt.attempt_id)]
-        writer.call(ledger.claim, attempt, max_in_flight=None if state == "made" else 0, in_flight_since=LONG_AGO)
+        writer.call(ledger_claims.claim, attempt, Limits(max_in_flight=None if state == "made" else 0))
         seen.append(watcher.call(ledger.attempt, attempt.attempt_id))
     assert seen == [None, attempt if state == "made" else None]

@@ -2,6 +2,9 @@
 
 import hashlib
 import os
+import socket
+from collections.abc import Callable, Sequence
+from io import BufferedReader
 from pathlib import Path
 
 import pytest
@@ -205,10 +208,10 @@ def test_a_file_is_hashed_once(resolve: ReferenceResolver, prompts: Path, monkey
     count = 0
     real = references._sha256
 
-    def counted(path: Path) -> str:
+    def counted(file: BufferedReader) -> str:
         nonlocal count
         count += 1
-        return real(path)
+        return real(file)
 
     monkeypatch.setattr(references, "_sha256", counted)
     for _ in range(3):
@@ -251,6 +254,128 @@ def test_a_file_removed_after_the_check_is_explained(resolve: ReferenceResolver,
     (prompts / "a.png").unlink()
     with pytest.raises(ReadFailed, match="does not exist"):
         find(image, resolve.folders)
+
+
+@pytest.mark.parametrize("entry", ["~", "~/secret.png", "~root/secret.png", "$HOME/secret.png", "%2e%2e/secret.png"])
+def test_nothing_in_a_path_is_expanded(
+    resolve: ReferenceResolver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, entry: str
+):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "secret.png").write_bytes(PNG)
+    assert "does not exist" in problem(resolve(entry))
+
+
+@pytest.mark.parametrize("entry", ["/dev/zero", "/dev/stdin", "/proc/self/environ", "../../../../../../dev/zero"])
+def test_a_device_is_refused(resolve: ReferenceResolver, entry: str):
+    assert "lies outside" in problem(resolve(entry))
+
+
+def test_a_link_to_a_device_is_refused(resolve: ReferenceResolver, prompts: Path):
+    (prompts / "a.png").symlink_to("/dev/zero")
+    assert "lies outside" in problem(resolve("a.png"))
+
+
+def test_a_socket_is_no_picture(resolve: ReferenceResolver, prompts: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(prompts)  # a socket's path must be short
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind("a.png")
+        assert "cannot be read" in problem(resolve("a.png"))
+
+
+def test_a_folder_whose_name_begins_alike_is_outside(resolve: ReferenceResolver, tmp_path: Path):
+    (tmp_path / "data" / "prompts-secret").mkdir()
+    (tmp_path / "data" / "prompts-secret" / "a.png").write_bytes(PNG)
+    assert "lies outside" in problem(resolve("../prompts-secret/a.png"))
+
+
+def test_a_refusal_does_not_tell_whether_a_file_outside_exists(resolve: ReferenceResolver, tmp_path: Path):
+    (tmp_path / "secret.png").write_bytes(PNG)
+    there, not_there = problem(resolve("../../secret.png")), problem(resolve("../../nobody.png"))
+    assert there.replace("secret", "nobody") == not_there
+
+
+@pytest.mark.parametrize("entry", ["file:///etc/passwd", "FILE:/etc/passwd", "file:a.png", " file:///a.png"])
+def test_a_file_address_is_refused(resolve: ReferenceResolver, prompts: Path, entry: str):
+    (prompts / "a.png").write_bytes(PNG)
+    assert "file: address" in problem(resolve(entry))
+
+
+def between_check_and_opening(monkeypatch: pytest.MonkeyPatch, swap: Callable[[], object]) -> None:
+    """Something happens on disk right after a path was found good: the worst moment there is."""
+    find = references.find_file
+
+    def found(entry: str, folders: Sequence[Path]) -> Path | str:
+        path = find(entry, folders)
+        swap()
+        return path
+
+    monkeypatch.setattr(references, "find_file", found)
+
+
+def replaced_by_link(path: Path, target: Path) -> None:
+    path.rename(path.with_name("moved away"))
+    path.symlink_to(target)
+
+
+def replaced_by_pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def test_a_link_put_in_the_place_of_a_checked_file_is_not_followed(
+    resolve: ReferenceResolver, tmp_path: Path, prompts: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (prompts / "a.png").write_bytes(PNG)
+    (tmp_path / "secret.png").write_bytes(JPEG)
+    between_check_and_opening(monkeypatch, lambda: replaced_by_link(prompts / "a.png", tmp_path / "secret.png"))
+    assert "cannot be read" in problem(resolve("a.png"))
+
+
+def test_a_folder_link_put_in_the_place_of_a_checked_folder_is_not_followed(
+    resolve: ReferenceResolver, tmp_path: Path, prompts: Path, monkeypatch: pytest.MonkeyPatch
+):
+    for folder in (prompts / "cats", tmp_path / "secret"):
+        folder.mkdir()
+        (folder / "a.png").write_bytes(PNG)
+    between_check_and_opening(monkeypatch, lambda: replaced_by_link(prompts / "cats", tmp_path / "secret"))
+    assert "cannot be read" in problem(resolve("cats/a.png"))
+
+
+@pytest.mark.parametrize("find", [reference_path, reference_bytes])
+def test_a_link_put_there_before_the_upload_is_not_followed_even_to_equal_bytes(
+    resolve: ReferenceResolver, tmp_path: Path, prompts: Path, monkeypatch: pytest.MonkeyPatch, find
+):
+    (prompts / "a.png").write_bytes(PNG)
+    (tmp_path / "secret.png").write_bytes(PNG)
+    image = checked(resolve("a.png"))
+    between_check_and_opening(monkeypatch, lambda: replaced_by_link(prompts / "a.png", tmp_path / "secret.png"))
+    with pytest.raises(ReadFailed, match="cannot be read"):
+        find(image, resolve.folders)
+
+
+def test_a_pipe_put_in_the_place_of_a_checked_file_keeps_nobody_waiting(
+    resolve: ReferenceResolver, prompts: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (prompts / "a.png").write_bytes(PNG)
+    between_check_and_opening(monkeypatch, lambda: replaced_by_pipe(prompts / "a.png"))
+    assert "not a regular file" in problem(resolve("a.png"))
+
+
+@pytest.mark.parametrize("find", [reference_path, reference_bytes])
+def test_a_pipe_put_there_before_the_upload_keeps_nobody_waiting(resolve: ReferenceResolver, prompts: Path, find):
+    (prompts / "a.png").write_bytes(PNG)
+    image = checked(resolve("a.png"))
+    replaced_by_pipe(prompts / "a.png")
+    with pytest.raises(ReadFailed, match="has changed"):
+        find(image, resolve.folders)
+
+
+def test_folders_that_are_reached_by_links_are_fine(tmp_path: Path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real" / "a.png").write_bytes(PNG)
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    resolve = ReferenceResolver([tmp_path / "link"])
+    assert reference_bytes(checked(resolve("a.png")), resolve.folders) == PNG
 
 
 @given(st.text(min_size=1))

@@ -7,8 +7,8 @@ from itertools import pairwise
 import dagster as dg
 import pytest
 
-from banana_pipeline.defs.automation import prompt_tables_sensor
-from banana_pipeline.defs.partitions import RANGE_END_TAG, RANGE_START_TAG
+from banana_pipeline.defs.partitions import RANGE_END_TAG, RANGE_START_TAG, range_tags
+from banana_pipeline.defs.sensor_tables import prompt_tables_sensor
 from banana_pipeline_tests.defs.world import World
 
 
@@ -184,15 +184,6 @@ def test_a_folder_that_is_not_there_is_nothing_to_do(watch: Watch) -> None:
     assert watch.reason() == "no new or changed prompt tables"
 
 
-def test_a_table_taken_away_is_forgotten_and_started_when_it_is_back(watch: Watch) -> None:
-    path = watch.world.add_table("boats", ["boat"])
-    watch.look()
-    path.unlink()
-    assert watch.requests() == []
-    watch.world.add_table("boats", ["another boat"])
-    assert len(watch.requests()) == 1
-
-
 def test_what_it_asks_for_is_what_the_job_runs(watch: Watch) -> None:
     watch.world.add_table("boats", ["boat 1", "boat 2", "boat 3", "boat 4"])
     ((first, last),) = watch.ranges()
@@ -206,3 +197,52 @@ def test_shards_keep_their_order_of_arrival(watch: Watch) -> None:
         watch.look()
     keys = watch.world.instance.get_dynamic_partitions("prompt_shards")
     assert list(pairwise(keys)) == [("cars.0000", "boats.0000")]
+
+
+def test_forty_tables_at_once_with_a_half_written_one_among_them_are_all_run_but_that_one(watch: Watch) -> None:
+    for number in range(40):
+        watch.world.add_table(f"t{number:02}", [f"boat of table {number}"])
+    half = watch.world.prompts / "t20.parquet"
+    half.write_bytes(half.read_bytes()[:-10])
+    (request,) = watch.requests()
+    assert watch.world.run(request.tags[RANGE_START_TAG], request.tags[RANGE_END_TAG]).success
+    assert sorted(watch.world.events("images")) == [f"t{number:02}.0000" for number in range(40) if number != 20]
+
+
+def started(watch: Watch, first: str, last: str) -> dg.DagsterRun:
+    """A run over a range of shards that Dagster believes to be under way."""
+    return watch.world.instance.create_run_for_job(
+        watch.world.definitions().resolve_job_def("generate_images"),
+        status=dg.DagsterRunStatus.STARTED,
+        tags=range_tags(first, last),
+    )
+
+
+def test_a_table_replaced_while_a_run_works_on_it_waits_for_the_end_of_that_run(watch: Watch) -> None:
+    watch.world.add_table("boats", ["boat"])
+    watch.look()
+    run = started(watch, "boats.0000", "boats.0000")
+    watch.world.add_table("boats", ["another boat"])
+    assert f"it is started when run {run.run_id[:8]} has ended" in watch.reason()
+    watch.world.instance.report_run_failed(run)
+    assert watch.ranges() == [("boats.0000", "boats.0000")]
+
+
+def test_a_run_on_another_table_is_not_waited_for(watch: Watch) -> None:
+    watch.world.add_table("boats", ["boat"])
+    watch.look()
+    started(watch, "boats.0000", "boats.0000")
+    watch.world.add_table("cars", ["car"])
+    assert watch.ranges() == [("cars.0000", "cars.0000")]
+
+
+def test_more_ranges_than_one_look_asks_for_are_asked_for_by_the_next(watch: Watch) -> None:
+    names = [f"t{number:02}" for number in range(60)]
+    for name in names:
+        watch.world.add_table(name, ["boat"])
+    watch.look()
+    for name in names[::2]:
+        watch.world.add_table(name, ["another boat"])
+    looks = [watch.ranges() for _ in range(3)]
+    assert [len(ranges) for ranges in looks] == [25, 5, 0]
+    assert sorted(first for ranges in looks for first, _ in ranges) == [f"{name}.0000" for name in names[::2]]

@@ -1,0 +1,57 @@
+"""The sensor for pictures that KIE has and the archive has not.
+
+Lives here: which shards miss pictures, and asking for runs of ``images`` alone. Does not live here: looking into output
+files (``store.shard_states``), downloading (``archive``).
+"""
+
+import time
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+
+from banana_pipeline.defs.automation import generate_images
+from banana_pipeline.defs.partitions import register_shards
+from banana_pipeline.defs.resources import FilesResource, KieResource
+from banana_pipeline.defs.sensor_runs import Patience, all_shards, busy_shards, requests_for, shards_of_requests
+from banana_pipeline.store.schemas import IMAGES
+from banana_pipeline.store.shard_states import states_of
+
+LOOK_S = 20.0
+"""Of the 60 s after which Dagster gives a sensor up."""
+
+_SETTLED_AFTER = timedelta(minutes=3)
+_FIRST_PATIENCE_S = 300.0
+
+
+@dg.sensor(
+    job=generate_images,
+    minimum_interval_seconds=120,
+    default_status=dg.DefaultSensorStatus.STOPPED,
+    description=(
+        "Looks for pictures that were made some minutes ago and are not archived, and starts 'images' for their "
+        "shards. Turning it on costs no credits: downloads are free."
+    ),
+)
+def unarchived_images_sensor(
+    context: dg.SensorEvaluationContext, files: FilesResource, kie: KieResource
+) -> dg.SensorResult:
+    now_s = time.time()
+    patience = Patience.read(context.cursor, first_s=_FIRST_PATIENCE_S)
+    look = states_of(files.data_dir, kie.max_attempts).look(budget_s=LOOK_S)
+    if look.unseen:
+        context.log.info(f"{look.unseen:,} shards are still to be looked into; the next looks go on.")
+    until = datetime.now(UTC) - _SETTLED_AFTER
+    reasons = {
+        shard.key: f"{state.unarchived} since {state.oldest_at}"
+        for shard, state in look.states.items()
+        if state.oldest_at is not None and state.oldest_at < until
+    }
+    register_shards(context.instance, reasons)
+    all_keys = all_shards(context.instance)
+    busy = busy_shards(context.instance, all_keys)
+    due = {key: why for key, why in patience.due(reasons, now_s).items() if key not in busy}
+    requests = requests_for(due, all_keys, started_by="unarchived_images", assets=[IMAGES])
+    asked = shards_of_requests(requests, due, all_keys)
+    nothing = f"{len(reasons)} shards miss pictures; runs work on them or have just tried"
+    skip = None if requests else nothing if reasons else "every picture is archived"
+    return dg.SensorResult(run_requests=requests, skip_reason=skip, cursor=patience.after(asked, reasons, now_s))

@@ -1,0 +1,88 @@
+"""What the page shows: one entry for each picture, and one for each row of ``generations`` that has none.
+
+Lives here: putting the two outputs together, shard by shard, and choosing shards where there are too many rows. Does
+not live here: the form of the page's files (``index``).
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from banana_pipeline.core.shards import Shard
+from banana_pipeline.store.column_types import python_values
+from banana_pipeline.store.outputs import Warehouse
+from banana_pipeline.store.schemas import GENERATIONS, IMAGES, contract_schema
+
+Entry = dict[str, Any]
+_OF_PICTURES = [name for name in contract_schema(IMAGES).names if name not in contract_schema(GENERATIONS).names]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chosen:
+    """The shards to show, in table order.
+
+    Attributes:
+        left_out: rows of all the shards that are not shown.
+    """
+
+    shards: tuple[Shard, ...]
+    left_out: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Measured:
+    shard: Shard
+    row_count: int
+    newest_at: datetime | None
+
+
+def choose(warehouse: Warehouse, most_rows: int) -> Chosen:
+    """All shards, or those with the newest results as long as they have at most ``most_rows`` rows together.
+
+    Whole shards, so that reading and memory stay those of one shard at a time; at least one.
+    """
+    found = [_measured(warehouse, shard) for shard in warehouse.shards(GENERATIONS)]
+    found.sort(key=lambda it: (it.newest_at.timestamp() if it.newest_at else 0.0, it.shard), reverse=True)
+    kept: list[Shard] = []
+    total = 0
+    for one in found:
+        if kept and total + one.row_count > most_rows:
+            break
+        kept.append(one.shard)
+        total += one.row_count
+    return Chosen(shards=tuple(sorted(kept)), left_out=sum(it.row_count for it in found) - total)
+
+
+def _measured(warehouse: Warehouse, shard: Shard) -> _Measured:
+    times = warehouse.read(GENERATIONS, shard, ["completed_at", "submitted_at"])
+    newest = [at for name in times.column_names if (at := pc.max(times[name]).as_py()) is not None]  # pyright: ignore[reportAttributeAccessIssue]
+    return _Measured(shard=shard, row_count=times.num_rows, newest_at=max(newest, default=None))
+
+
+def entries(warehouse: Warehouse, shard: Shard) -> Iterator[tuple[int, Entry]]:
+    """The entries of one shard in table order: the number of the row's result from 0, and column name to value."""
+    pictures = _pictures(warehouse, shard)
+    for row in _rows(warehouse.read(GENERATIONS, shard)):
+        results = pictures.get((row["row_number"], row["sample"])) or [dict.fromkeys(_OF_PICTURES)]
+        for number, result in enumerate(results):
+            yield number, {**row, **result}
+
+
+def _pictures(warehouse: Warehouse, shard: Shard) -> dict[tuple[int, int], list[Entry]]:
+    """The results of each request; none where the pictures were not fetched yet."""
+    found: defaultdict[tuple[int, int], list[Entry]] = defaultdict(list)
+    if warehouse.exists(IMAGES, shard):
+        for row in _rows(warehouse.read(IMAGES, shard, ["row_number", "sample", *_OF_PICTURES])):
+            found[row.pop("row_number"), row.pop("sample")].append(row)
+    return dict(found)
+
+
+def _rows(table: pa.Table) -> Iterator[Entry]:
+    columns = [python_values(column) for column in table.columns]
+    for values in zip(*columns, strict=True):
+        yield dict(zip(table.column_names, values, strict=True))
