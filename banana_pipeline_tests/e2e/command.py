@@ -87,8 +87,12 @@ class Office:
 
     def start(self, *arguments: str, **more: str) -> "subprocess.Popen[str]":
         """Start the command as the leader of a process group of its own."""
+        return self.start_program([str(BANANA), *arguments], **more)
+
+    def start_program(self, program: Sequence[str], **more: str) -> "subprocess.Popen[str]":
+        """Start any program as `start` starts the command."""
         return subprocess.Popen(
-            [str(BANANA), *arguments],
+            program,
             cwd=self.folder,
             env=self.environment(**more),
             stdout=subprocess.PIPE,
