@@ -5,9 +5,16 @@ Lives here: choosing and printing. Does not live here: what is measured (one mod
 
 import sys
 
-from benchmarks import drive, validate
+from benchmarks import callbacks, downloads, drive, poll_faults, sensors, validate
 
-BENCHMARKS = {"drive": drive.main, "validate": validate.main}
+BENCHMARKS = {
+    "callbacks": callbacks.main,
+    "downloads": downloads.main,
+    "drive": drive.main,
+    "poll_faults": poll_faults.main,
+    "sensors": sensors.main,
+    "validate": validate.main,
+}
 
 if __name__ == "__main__":
     names = sys.argv[1:] or list(BENCHMARKS)

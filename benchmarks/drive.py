@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import anyio
@@ -46,6 +47,21 @@ async def bare_loop(base_url: str) -> None:
 
 async def our_driver(base_url: str) -> None:
     """The driver as a run uses it: a durable ledger, the shared pace (wide open), one shard."""
+    with tempfile.TemporaryDirectory() as folder:
+        await driver_run(
+            base_url=base_url,
+            ledger_url=f"sqlite:///{folder}/ledger.sqlite",
+            folder=Path(folder),
+            prompts=[f"ours {number}" for number in range(ROWS)],
+            run_id="1",
+            per_second=10_000,
+        )
+
+
+async def driver_run(
+    *, base_url: str, ledger_url: str, folder: Path, prompts: Sequence[str], run_id: str, per_second: int
+) -> None:
+    """One run over one shard of ``prompts``; ``folder``: where the pace is kept."""
     from banana_pipeline.accounts import Account
     from banana_pipeline.core.requests import GenerationRequest
     from banana_pipeline.generate import Generation
@@ -57,23 +73,22 @@ async def our_driver(base_url: str) -> None:
     from banana_pipeline.uploads import Uploader
     from banana_pipeline.work import Rules, ShardWork, Wanted
 
-    requests = [GenerationRequest(prompt=f"ours {number}") for number in range(ROWS)]
+    requests = [GenerationRequest(prompt=prompt) for prompt in prompts]
     wanted = [
         Wanted(request=it, request_id=it.request_id, prompt_table="bench", row_number=number, table_version="1")
         for number, it in enumerate(requests)
     ]
-    with tempfile.TemporaryDirectory() as folder, LedgerWriter(f"sqlite:///{folder}/ledger.sqlite") as writer:
-        limit = RateLimit(count=100_000, window_s=10)
-        pace = Pace(name="create", limit=limit, folder=Path(folder))
-        query_pace = Pace(name="query", limit=limit.for_queries(), folder=Path(folder))
+    limit = RateLimit(count=10 * per_second, window_s=10)
+    pace = Pace(name="create", limit=limit, folder=folder)
+    query_pace = Pace(name="query", limit=RateLimit(count=100_000, window_s=10), folder=folder)
+    with LedgerWriter(ledger_url) as writer:
         async with open_client(api_key="bench-ours", base_url=base_url, upload_base_url=base_url) as client:
             account = Account(client=client, pace=pace, query_pace=query_pace, patience_s=60)
-            rules = Rules(service="bench", run_id="1", max_in_flight=IN_FLIGHT, deadline_s=900, max_attempts=3)
             generation = Generation(
                 accounts=[account],
                 writer=writer,
                 uploader=Uploader(writer=writer, service="bench", read_bytes=lambda table, image: b""),
-                rules=rules,
+                rules=Rules(service="bench", run_id=run_id, max_in_flight=IN_FLIGHT, deadline_s=900, max_attempts=3),
                 progress=Progress(),
                 stop=StopRequest(),
                 on_shard=lambda done: None,
