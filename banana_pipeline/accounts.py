@@ -17,6 +17,7 @@ from banana_pipeline.core.decisions import pause_after_refusal_s
 from banana_pipeline.core.failures import KeyRefused, ReadFailed, Refusal, Refused, Unreachable
 from banana_pipeline.kie.client import KieClient, open_client
 from banana_pipeline.kie.pace import Pace, RateLimit
+from banana_pipeline.settings import Settings
 
 # An older grant is let go: used late, it would be one order too many in a window that has moved on.
 _GRANT_LIFE_S = 0.1
@@ -171,3 +172,14 @@ async def open_accounts(
             stack.callback(query_pace.close)
             accounts.append(Account(client=client, pace=pace, query_pace=query_pace, patience_s=patience_s))
         yield accounts
+
+
+def accounts_of(settings: Settings) -> contextlib.AbstractAsyncContextManager[list[Account]]:
+    """The accounts of the settings' keys, opened as `open_accounts` does; an empty list without a key."""
+    return open_accounts(
+        keys=settings.api_keys,
+        base_url=settings.base_url,
+        upload_base_url=settings.upload_base_url,
+        limit=settings.rate_limit,
+        patience_s=settings.deadline_s,
+    )

@@ -31,13 +31,14 @@ from banana_pipeline.hints import Hints
 from banana_pipeline.judge import Watch, judge
 from banana_pipeline.progress import Progress
 from banana_pipeline.recover import Verdict
-from banana_pipeline.store import ledger, ledger_callbacks
+from banana_pipeline.store import ledger
 from banana_pipeline.store.group_commit import LedgerWriter
 from banana_pipeline.store.ledger_callbacks import Hint
 
 _LEDGER_LOOK_S = 1.0
 _CALLBACK_LOOK_S = 5.0
 _SURE_AFTER = 3  # a task that is not known this often will not become visible
+_PROVEN = frozenset({Verdict.OURS, Verdict.SAME_ORDER, Verdict.NOT_OURS})
 _POLLED = frozenset({AttemptState.SUBMITTED, AttemptState.OVERDUE})
 
 
@@ -144,19 +145,14 @@ class Follower:
         return attempt
 
     async def _look_into(self, attempt: Attempt, hint: Hint, *, tries: int) -> Attempt:
-        """Does the task that a callback names belong to this attempt?"""
         account = self._account_of(attempt)
         if account is None or attempt.state is not AttemptState.UNCONFIRMED:
             return attempt
-        verdict, _ = await recover.look_up(account, attempt, hint.task_id)
-        if verdict is Verdict.NO_ANSWER or (verdict is Verdict.NOT_KNOWN and tries < _SURE_AFTER):
-            return attempt
-        if verdict is Verdict.OURS:
-            attempt = await recover.adopt(self.writer, attempt, hint.task_id)
-            if attempt.state is AttemptState.SUBMITTED:
-                self.progress.recovered += 1
-                self.progress.bought += 1
-        await self.writer.do(ledger_callbacks.judge_callback, hint.id, str(verdict))
+        final = _PROVEN | {Verdict.NOT_KNOWN} if tries >= _SURE_AFTER else _PROVEN
+        attempt = await recover.look_into(self.writer, account, attempt, hint, final=final)
+        if attempt.state is AttemptState.SUBMITTED:
+            self.progress.recovered += 1
+            self.progress.bought += 1
         return attempt
 
     def _account_of(self, attempt: Attempt) -> Account | None:

@@ -10,6 +10,7 @@ address; without such an address a person may adopt a task whose input is, word 
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
@@ -17,8 +18,9 @@ from banana_pipeline.accounts import Account
 from banana_pipeline.core.attempts import Attempt
 from banana_pipeline.core.failures import FetchMeaning
 from banana_pipeline.kie.wire import Fetched, TaskRecord
-from banana_pipeline.store import ledger, ledger_claims
+from banana_pipeline.store import ledger, ledger_callbacks, ledger_claims
 from banana_pipeline.store.group_commit import LedgerWriter
+from banana_pipeline.store.ledger_callbacks import Hint
 
 # Clocks of two machines may differ by minutes; another order of the same prompt is usually further away.
 _CLOCKS_DIFFER = timedelta(minutes=10)
@@ -58,6 +60,22 @@ async def adopt(writer: LedgerWriter, attempt: Attempt, task_id: str) -> Attempt
     It stays ``unconfirmed`` if the task belongs to another attempt.
     """
     return await writer.do(ledger.save_created, attempt, task_id=task_id, at=datetime.now(UTC))
+
+
+async def look_into(
+    writer: LedgerWriter, account: Account, attempt: Attempt, hint: Hint, *, final: Collection[Verdict]
+) -> Attempt:
+    """Does the task that a callback names belong to this attempt? If so it is adopted; the attempt as it stands now.
+
+    Args:
+        final: verdicts that are remembered, so that nobody looks into this callback again.
+    """
+    verdict, _ = await look_up(account, attempt, hint.task_id)
+    if verdict is Verdict.OURS:
+        attempt = await adopt(writer, attempt, hint.task_id)
+    if verdict in final:
+        await writer.do(ledger_callbacks.judge_callback, hint.id, str(verdict))
+    return attempt
 
 
 async def end_dead_orders(writer: LedgerWriter, service: str, run_id: str, *, attempt_id: str | None = None) -> None:

@@ -66,13 +66,11 @@ class Resolver:
             account = self.accounts.get(attempt.account)
             if hint.verdict is not None or account is None:
                 continue
-            verdict, _ = await recover.look_up(account, attempt, hint.task_id)
-            if verdict is Verdict.OURS:
-                adopted = await recover.adopt(self.writer, attempt, hint.task_id)
-                if adopted.state is AttemptState.SUBMITTED:
-                    found.append(adopted)
-            if verdict in {Verdict.OURS, Verdict.NOT_OURS}:
-                await self.writer.do(ledger_callbacks.judge_callback, hint.id, str(verdict))
+            # A task without our address in it, or not visible yet, may still be shown to be ours.
+            final = {Verdict.OURS, Verdict.NOT_OURS}
+            looked_into = await recover.look_into(self.writer, account, attempt, hint, final=final)
+            if looked_into.state is AttemptState.SUBMITTED:
+                found.append(looked_into)
         return found
 
     async def balances(self, attempts: Sequence[Attempt]) -> list[Balance]:

@@ -35,7 +35,7 @@ def demo_world(port: int = 0) -> Iterator[Settings]:
     home.mkdir(parents=True, exist_ok=True)
     prompts = os.environ.get("BANANA_PROMPTS_DIR") or str(Path("data/prompts").absolute())
     config = EmulatorConfig(
-        keys=(DEMO_KEY,), opening_credits=10_000.0, latency_s=(2.0, 6.0), books_path=home / "emulator.sqlite"
+        keys=(DEMO_KEY,), opening_credits=100_000.0, latency_s=(2.0, 6.0), books_path=home / "emulator.sqlite"
     )
     with (
         RunningEmulator(config, port=port) as emulator,

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 
 import anyio
 
-from banana_pipeline.accounts import open_accounts
+from banana_pipeline.accounts import accounts_of
 from banana_pipeline.core.failures import KieError
 from banana_pipeline.settings import Settings
 from banana_pipeline.store.group_commit import LedgerWriter
@@ -48,15 +48,8 @@ def read_funds(settings: Settings) -> list[Funds]:
 
 
 async def _read(settings: Settings) -> list[Funds]:
-    opening = open_accounts(
-        keys=settings.api_keys,
-        base_url=settings.base_url,
-        upload_base_url=settings.upload_base_url,
-        limit=settings.rate_limit,
-        patience_s=settings.deadline_s,
-    )
     found: list[Funds] = []
-    async with opening as accounts:
+    async with accounts_of(settings) as accounts:
         for account in accounts:
             balance: float | None = None
             with anyio.move_on_after(_ASK_WITHIN_S), contextlib.suppress(KieError):

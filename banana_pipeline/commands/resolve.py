@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import anyio
 
-from banana_pipeline.accounts import open_accounts
+from banana_pipeline.accounts import accounts_of
 from banana_pipeline.core.attempts import Attempt
 from banana_pipeline.core.failures import SettingsError
 from banana_pipeline.resolve import Balance, Resolver
@@ -84,15 +84,8 @@ def resolve(settings: Settings, prompt_table: str | None, decisions: Decisions) 
 
 
 async def _resolve(settings: Settings, prompt_table: str | None, decisions: Decisions) -> Resolved:
-    opening = open_accounts(
-        keys=settings.api_keys,
-        base_url=settings.base_url,
-        upload_base_url=settings.upload_base_url,
-        limit=settings.rate_limit,
-        patience_s=settings.deadline_s,
-    )
     with LedgerWriter(settings.ledger_url) as writer:
-        async with opening as accounts:
+        async with accounts_of(settings) as accounts:
             by_name = {account.name: account for account in accounts}
             resolver = Resolver(writer=writer, service=settings.service, accounts=by_name)
             listed = await resolver.unresolved(prompt_table)

@@ -13,6 +13,7 @@ from banana_pipeline.commands.run import RunSummary, TableSummary
 from banana_pipeline.commands.show import sentences, table_of
 from banana_pipeline.core.decisions import RowStatus
 from banana_pipeline.core.requests import usd
+from banana_pipeline.gallery.write import page_in
 from banana_pipeline.progress import Progress
 from banana_pipeline.settings import Settings
 
@@ -42,7 +43,7 @@ def print_summary(out: Console, settings: Settings, summary: RunSummary, progres
     for sentence in [*progress.notices, *summary.errors]:
         out.print(Text(sentence, style="bold"))
     out.print(_spent(summary, progress, elapsed_s))
-    out.print(Text(f"Gallery: {settings.data_dir / 'gallery' / 'index.html'} (open it in a browser)"))
+    out.print(Text(f"Gallery: {page_in(settings.data_dir)} (open it in a browser)"))
     out.print(Text(f"Images: {settings.data_dir / 'images'}"))
     out.print(Text(f"Tables: {settings.data_dir / 'warehouse'} (Parquet, one folder per asset)"))
 

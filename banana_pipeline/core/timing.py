@@ -24,6 +24,9 @@ CLAIM_S = POST_TIMEOUT_S + 30.0
 LEAST_CALLBACK_PATIENCE_S = 60.0
 """KIE tries a callback again after 1, 5 and 30 s (protocol reference, section 4)."""
 
+PICTURE_AT_RISK_S = 20 * 3600.0
+"""Age at which a picture that is not archived is an alarm: KIE deletes it after about 24 h, and a person needs time."""
+
 RATE_WINDOW_PAUSE_S = 10.0
 MAINTENANCE_PAUSE_S = 120.0
 NOT_SENT_PAUSE_S = 3.0

@@ -13,6 +13,7 @@ import dagster as dg
 
 from banana_pipeline.core.attempts import Attempt
 from banana_pipeline.core.failures import KeyRefused, KieError, LedgerError
+from banana_pipeline.core.timing import PICTURE_AT_RISK_S
 from banana_pipeline.defs.resources import FilesResource, KieResource, LedgerResource
 from banana_pipeline.defs.sensor_runs import silent_runs
 from banana_pipeline.store import ledger_evidence
@@ -23,7 +24,6 @@ from banana_pipeline.store.shard_states import states_of
 _ASK_WITHIN_S = 5.0
 _LOOK_S = 15.0
 _CALLBACK_WITHIN = timedelta(minutes=15)
-_VANISHING_AFTER = timedelta(hours=20)  # KIE keeps a picture for 24 hours at the least
 
 
 @dataclass(kw_only=True)
@@ -67,7 +67,7 @@ def _pictures(found: Causes, files: FilesResource, kie: KieResource) -> None:
     look = states_of(files.data_dir, kie.max_attempts).look(budget_s=_LOOK_S)
     if look.unseen:
         found.unknown.add("vanishing")
-    until = datetime.now(UTC) - _VANISHING_AFTER
+    until = datetime.now(UTC) - timedelta(seconds=PICTURE_AT_RISK_S)
     for shard, state in look.states.items():
         if state.oldest_at is not None and state.oldest_at < until:
             found.texts[f"vanishing:{shard.table}"] = (

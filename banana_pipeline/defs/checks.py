@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from banana_pipeline.core.decisions import TERMINAL_STATUSES
 from banana_pipeline.core.pixels import expected_size
+from banana_pipeline.core.timing import PICTURE_AT_RISK_S
 from banana_pipeline.defs.events import told_in_words
 from banana_pipeline.defs.metadata import counted, preview_md
 from banana_pipeline.defs.resources import FilesResource, LedgerResource
@@ -19,7 +20,6 @@ from banana_pipeline.store import ledger_reports
 from banana_pipeline.store.schemas import GENERATIONS, IMAGES
 
 _LEAST_SUCCESS_RATE = 0.9
-_ARCHIVE_WITHIN = timedelta(hours=20)  # KIE keeps a picture for 24 hours at the least
 
 _WARN, _ERROR = dg.AssetCheckSeverity.WARN, dg.AssetCheckSeverity.ERROR
 _ROW = ["prompt_table", "row_number", "id", "prompt"]
@@ -97,7 +97,8 @@ def success_rate_is_high(files: FilesResource) -> dg.AssetCheckResult:
 @told_in_words()
 def every_picture_is_archived(files: FilesResource) -> dg.AssetCheckResult:
     missing = _not_archived(files)
-    at_risk = [at for at in missing["completed_at"].to_pylist() if at and datetime.now(UTC) - at > _ARCHIVE_WITHIN]
+    until = datetime.now(UTC) - timedelta(seconds=PICTURE_AT_RISK_S)
+    at_risk = [at for at in missing["completed_at"].to_pylist() if at and at < until]
     details = {"rows": preview_md(missing, [*_ROW, "archive_error"])} if missing.num_rows else {}
     todo = "Materialize 'images' again soon: KIE deletes its pictures after a while."
     counts = {"pictures_missing": missing.num_rows, "missing_for_over_20_h": len(at_risk)}

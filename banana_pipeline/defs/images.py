@@ -20,6 +20,7 @@ from banana_pipeline.defs.metadata import OWNERS, schema_metadata
 from banana_pipeline.defs.metadata_images import images_metadata
 from banana_pipeline.defs.partitions import prompt_shards
 from banana_pipeline.defs.resources import FilesResource, KieResource
+from banana_pipeline.gallery.write import page_in
 from banana_pipeline.kie.downloads import open_downloads
 from banana_pipeline.progress import Progress
 from banana_pipeline.store.files import as_location, has_file
@@ -69,11 +70,6 @@ def archive_images(
     yield quiet_output(IMAGES)
 
 
-def _gallery(files: FilesResource) -> dict[str, dg.PathMetadataValue]:
-    page = UPath(files.data_dir) / "gallery" / "index.html"
-    return {"gallery": dg.MetadataValue.path(as_location(page))} if has_file(page) else {}
-
-
 @dataclass(frozen=True, kw_only=True)
 class _ShardToArchive:
     """A shard, its pictures, and for each of them its row in ``generations``."""
@@ -117,20 +113,6 @@ def _opened(files: FilesResource, key: str) -> _ShardToArchive:
     return _ShardToArchive(key=key, generations=generations, results=results, positions=positions)
 
 
-def _write(context: dg.AssetExecutionContext, files: FilesResource, key: str, table: pa.Table) -> None:
-    shard = parse_key(key)
-    provenance = {**files.warehouse.provenance(GENERATIONS, shard), "run_id": context.run.run_id}
-    written = files.warehouse.write(IMAGES, shard, table, provenance)
-    report_shard(
-        context,
-        IMAGES,
-        key,
-        data_version=written.data_version,
-        inputs={GENERATIONS: files.warehouse.data_version(GENERATIONS, shard)},
-        metadata={**images_metadata(table), **_gallery(files), "dagster/uri": written.path},
-    )
-
-
 def _results(generations: pa.Table, records: PictureRecords) -> tuple[list[Result], list[int]]:
     """Every result of a shard, and the row of ``generations`` it belongs to."""
     results: list[Result] = []
@@ -161,3 +143,22 @@ async def _fetch(
         clients = {account.name: account.client for account in accounts}
         archiver = Archiver(archive=files.archive, http=http, clients=clients, progress=progress)
         return await archiver.fetch_all(results)
+
+
+def _write(context: dg.AssetExecutionContext, files: FilesResource, key: str, table: pa.Table) -> None:
+    shard = parse_key(key)
+    provenance = {**files.warehouse.provenance(GENERATIONS, shard), "run_id": context.run.run_id}
+    written = files.warehouse.write(IMAGES, shard, table, provenance)
+    report_shard(
+        context,
+        IMAGES,
+        key,
+        data_version=written.data_version,
+        inputs={GENERATIONS: files.warehouse.data_version(GENERATIONS, shard)},
+        metadata={**images_metadata(table), **_gallery(files), "dagster/uri": written.path},
+    )
+
+
+def _gallery(files: FilesResource) -> dict[str, dg.PathMetadataValue]:
+    page = page_in(UPath(files.data_dir))
+    return {"gallery": dg.MetadataValue.path(as_location(page))} if has_file(page) else {}

@@ -47,6 +47,11 @@ class KieResource(dg.ConfigurableResource):
     def service(self) -> str:
         return service_of(self.base_url)
 
+    @property
+    def key_list(self) -> list[str]:
+        """Every key; empty without any. Not named ``keys``: with that name `dict()` takes a resource for a mapping."""
+        return [key.strip() for key in self.api_keys.split(",") if key.strip()]
+
     @contextlib.asynccontextmanager
     async def open_accounts(self) -> AsyncIterator[list[Account]]:
         """One client and one pace per key.
@@ -54,11 +59,10 @@ class KieResource(dg.ConfigurableResource):
         Raises:
             SettingsError: there is no key.
         """
-        keys = [key.strip() for key in self.api_keys.split(",") if key.strip()]
-        if not keys:
+        if not self.key_list:
             raise SettingsError("KIE_API_KEY is not set; set it to your key from kie.ai where Dagster runs, then again")
         opening = open_accounts(
-            keys=keys,
+            keys=self.key_list,
             base_url=self.base_url,
             upload_base_url=self.upload_base_url,
             limit=parse_rate(self.rate_limit),

@@ -7,9 +7,8 @@ Lives here: when, and over which shards. Does not live here: which rows may be r
 import dagster as dg
 
 from banana_pipeline.defs.automation import generate_images
-from banana_pipeline.defs.partitions import register_shards
 from banana_pipeline.defs.resources import FilesResource, KieResource
-from banana_pipeline.defs.sensor_runs import all_shards, busy_shards, requests_for
+from banana_pipeline.defs.sensor_runs import ask_for_runs
 from banana_pipeline.store.schemas import GENERATIONS, IMAGES
 from banana_pipeline.store.shard_states import states_of
 
@@ -48,13 +47,9 @@ def retry_schedule(
     look = states_of(files.data_dir, kie.max_attempts).look(budget_s=_LOOK_S)
     if look.unseen:
         context.log.info(f"{look.unseen:,} shards could not be looked into in time; the next look goes on.")
-    reasons = {shard.key: f"{state.retryable} rows" for shard, state in look.states.items() if state.retryable}
-    register_shards(context.instance, reasons)
-    all_keys = all_shards(context.instance)
-    busy = busy_shards(context.instance, all_keys)
     at = context.scheduled_execution_time.isoformat()
-    due = {key: f"{reason} at {at}" for key, reason in reasons.items() if key not in busy}
-    requests = requests_for(due, all_keys, started_by="retry", assets=[GENERATIONS, IMAGES])
-    return requests or dg.SkipReason(
+    reasons = {shard.key: f"{state.retryable} rows at {at}" for shard, state in look.states.items() if state.retryable}
+    asked = ask_for_runs(context.instance, reasons, started_by="retry", assets=[GENERATIONS, IMAGES])
+    return asked.requests or dg.SkipReason(
         "nothing may be retried" if not reasons else "runs work on all that may be retried"
     )

@@ -10,9 +10,8 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 
 from banana_pipeline.defs.automation import generate_images
-from banana_pipeline.defs.partitions import register_shards
 from banana_pipeline.defs.resources import FilesResource, KieResource
-from banana_pipeline.defs.sensor_runs import Patience, all_shards, busy_shards, requests_for, shards_of_requests
+from banana_pipeline.defs.sensor_runs import Patience, ask_for_runs
 from banana_pipeline.store.schemas import IMAGES
 from banana_pipeline.store.shard_states import states_of
 
@@ -46,12 +45,9 @@ def unarchived_images_sensor(
         for shard, state in look.states.items()
         if state.oldest_at is not None and state.oldest_at < until
     }
-    register_shards(context.instance, reasons)
-    all_keys = all_shards(context.instance)
-    busy = busy_shards(context.instance, all_keys)
-    due = {key: why for key, why in patience.due(reasons, now_s).items() if key not in busy}
-    requests = requests_for(due, all_keys, started_by="unarchived_images", assets=[IMAGES])
-    asked = shards_of_requests(requests, due, all_keys)
+    due = patience.due(reasons, now_s)
+    asked = ask_for_runs(context.instance, due, started_by="unarchived_images", assets=[IMAGES])
     nothing = f"{len(reasons)} shards miss pictures; runs work on them or have just tried"
-    skip = None if requests else nothing if reasons else "every picture is archived"
-    return dg.SensorResult(run_requests=requests, skip_reason=skip, cursor=patience.after(asked, reasons, now_s))
+    skip = None if asked.requests else nothing if reasons else "every picture is archived"
+    cursor = patience.after(asked.shards, reasons, now_s)
+    return dg.SensorResult(run_requests=asked.requests, skip_reason=skip, cursor=cursor)

@@ -14,7 +14,13 @@ from typing import Any
 
 import dagster as dg
 
-from banana_pipeline.defs.partitions import RANGE_END_TAG, RANGE_START_TAG, contiguous_ranges, range_tags
+from banana_pipeline.defs.partitions import (
+    RANGE_END_TAG,
+    RANGE_START_TAG,
+    contiguous_ranges,
+    range_tags,
+    register_shards,
+)
 
 STARTED_BY_TAG = "banana/started_by"
 MOST_REQUESTS = 25
@@ -75,26 +81,46 @@ def silent_runs(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
     return [run for run in instance.get_runs(dg.RunsFilter(statuses=_ACTIVE)) if is_silent(instance, run)]
 
 
-def requests_for(
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What one look asks for.
+
+    Attributes:
+        shards: every shard that the requested runs cover.
+        busy_count: how many shards other runs work on.
+    """
+
+    requests: list[dg.RunRequest]
+    shards: list[str]
+    busy_count: int
+
+
+def ask_for_runs(
+    instance: dg.DagsterInstance,
     found: Mapping[str, str],
-    all_keys: Sequence[str],
     *,
     started_by: str,
     assets: Sequence[str],
     run_config: Mapping[str, Any] | None = None,
-) -> list[dg.RunRequest]:
-    """One run for each range of shards, as many as one look may ask for.
+    ended: Collection[str] = (),
+) -> Asked:
+    """One run for each range of found shards that no run works on, as many as one look may ask for.
 
     Args:
         found: why each shard is to be worked on. The same reasons give the same run, however often it is asked for.
         assets: what the runs make of the job's assets.
+        ended: as in `busy_shards`.
     """
+    register_shards(instance, found)
+    all_keys = all_shards(instance)
+    busy = busy_shards(instance, all_keys, ended=ended)
     positions = {key: position for position, key in enumerate(all_keys)}
-    requests: list[dg.RunRequest] = []
-    for first, last in contiguous_ranges(found, all_keys)[:MOST_REQUESTS]:
+    asked = Asked(requests=[], shards=[], busy_count=len(busy))
+    for first, last in contiguous_ranges((key for key in found if key not in busy), all_keys)[:MOST_REQUESTS]:
         covered = all_keys[positions[first] : positions[last] + 1]
         reasons = fingerprint(found[key] for key in covered)
-        requests.append(
+        asked.shards.extend(covered)
+        asked.requests.append(
             dg.RunRequest(
                 run_key=f"{started_by}:{first}..{last}@{reasons}",
                 run_config=run_config,
@@ -102,14 +128,7 @@ def requests_for(
                 asset_selection=[dg.AssetKey(asset) for asset in assets],
             )
         )
-    return requests
-
-
-def shards_of_requests(requests: Iterable[dg.RunRequest], found: Iterable[str], all_keys: Sequence[str]) -> list[str]:
-    """Those of the found shards that were asked for."""
-    positions = {key: position for position, key in enumerate(all_keys)}
-    spans = [(positions[one.tags[RANGE_START_TAG]], positions[one.tags[RANGE_END_TAG]]) for one in requests]
-    return [key for key in found if any(first <= positions[key] <= last for first, last in spans)]
+    return asked
 
 
 def fingerprint(texts: Iterable[object]) -> str:

@@ -13,16 +13,8 @@ import dagster as dg
 from banana_pipeline.core.requests import account_name
 from banana_pipeline.core.shards import parse_key
 from banana_pipeline.defs.automation import generate_images
-from banana_pipeline.defs.partitions import register_shards
 from banana_pipeline.defs.resources import FilesResource, KieResource, LedgerResource
-from banana_pipeline.defs.sensor_runs import (
-    Patience,
-    all_shards,
-    busy_shards,
-    fingerprint,
-    requests_for,
-    shards_of_requests,
-)
+from banana_pipeline.defs.sensor_runs import Patience, ask_for_runs, fingerprint
 from banana_pipeline.store.ledger_open import ledger_exists
 from banana_pipeline.store.ledger_unfinished import OpenOrders, ended_runs, living_owners, open_orders
 from banana_pipeline.store.schemas import GENERATIONS, IMAGES, PROMPTS
@@ -55,16 +47,17 @@ def unfinished_generations_sensor(
             f"Orders are open in shards that have no 'prompts' output: {', '.join(lost[:5])}. Run them."
         )
     reasons = {key: reason for key, reason in reasons.items() if key not in lost}
-    register_shards(context.instance, reasons)
-    all_keys = all_shards(context.instance)
-    busy = busy_shards(context.instance, all_keys, ended=ended)
-    due = {key: why for key, why in patience.due(reasons, now_s).items() if key not in busy}
-    requests = requests_for(
-        due, all_keys, started_by="unfinished_generations", assets=[GENERATIONS, IMAGES], run_config=COLLECTING
+    asked = ask_for_runs(
+        context.instance,
+        patience.due(reasons, now_s),
+        started_by="unfinished_generations",
+        assets=[GENERATIONS, IMAGES],
+        run_config=COLLECTING,
+        ended=ended,
     )
-    asked = shards_of_requests(requests, due, all_keys)
-    skip = None if requests else _nothing(len(reasons), len(busy))
-    return dg.SensorResult(run_requests=requests, skip_reason=skip, cursor=patience.after(asked, reasons, now_s))
+    skip = None if asked.requests else _nothing(len(reasons), asked.busy_count)
+    cursor = patience.after(asked.shards, reasons, now_s)
+    return dg.SensorResult(run_requests=asked.requests, skip_reason=skip, cursor=cursor)
 
 
 def _nothing(waiting: int, busy: int) -> str:
@@ -77,7 +70,7 @@ def _nothing(waiting: int, busy: int) -> str:
 
 def _orders(files: FilesResource, ledger: LedgerResource, kie: KieResource) -> tuple[list[OpenOrders], set[str]]:
     """Open orders that no living process looks after, and those of their runs that are over whatever Dagster knows."""
-    accounts = [account_name(key.strip()) for key in kie.api_keys.split(",") if key.strip()]
+    accounts = [account_name(key) for key in kie.key_list]
     if not accounts or not ledger_exists(ledger.url):
         return [], set()
     now = datetime.now(UTC)

@@ -37,6 +37,11 @@ class WrittenGallery:
     size_bytes: int
 
 
+def page_in(root: UPath) -> UPath:
+    """Where the gallery of a data folder is opened."""
+    return root / "gallery" / "index.html"
+
+
 def write_gallery(root: UPath, index: GalleryIndex, *, grace_s: float = _GRACE_S) -> WrittenGallery:
     """Write ``<root>/gallery/index.html`` and its files.
 
@@ -49,7 +54,8 @@ def write_gallery(root: UPath, index: GalleryIndex, *, grace_s: float = _GRACE_S
         SettingsError: the place cannot be written.
         TableError: an output file is damaged.
     """
-    folder = root / "gallery"
+    page_path = page_in(root)
+    folder = page_path.parent
     size_bytes = 0
     page_files = _page_files()
     for file in page_files:
@@ -58,13 +64,13 @@ def write_gallery(root: UPath, index: GalleryIndex, *, grace_s: float = _GRACE_S
     for file in index.files():
         size_bytes += _put(folder, file)
         names.append(file.name)
-    before = _text(folder / "index.html")
+    before = _text(page_path)
     page = _page(page_files, manifest=names[-1])
     if page != before:
-        write_bytes(folder / "index.html", page.encode())
+        write_bytes(page_path, page.encode())
         _tidy(folder, {*names, *_named_by(folder, before)}, grace_s)
     return WrittenGallery(
-        path=as_location(folder / "index.html"),
+        path=as_location(page_path),
         pictures=index.pictures,
         row_count=index.row_count,
         size_bytes=size_bytes + len(page),

@@ -16,6 +16,7 @@ import sqlite3
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,16 @@ AWAY_S = 120.0
 """How long a Postgres ledger may be away, as in a restart, before a run gives up."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Asked:
+    """An operation in the queue; ``future`` answers whoever has asked for it."""
+
+    operation: Operation
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    future: Future[Any]
+
+
 class LedgerWriter:
     """Runs ledger operations in groups. Use as a context manager; safe to call from any thread.
 
@@ -54,8 +65,7 @@ class LedgerWriter:
         except (DBAPIError, OSError) as error:
             raise self._told(error) from error
         self._file = _file_of(self._engine)
-        self._queue: queue.SimpleQueue[tuple[Operation, tuple[Any, ...], dict[str, Any], Future[Any]] | None]
-        self._queue = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[_Asked | None] = queue.SimpleQueue()
         self._is_closed = False
         self._has_waited = False
         self._is_hurried = False
@@ -73,7 +83,7 @@ class LedgerWriter:
         if self._is_closed:
             raise RuntimeError("the ledger was closed; nobody would answer")
         future: Future[Any] = Future()
-        self._queue.put((operation, args, kwargs, future))
+        self._queue.put(_Asked(operation=operation, args=args, kwargs=kwargs, future=future))
         return future
 
     def call(self, operation: Operation, *args: Any, **kwargs: Any) -> Any:
@@ -106,19 +116,19 @@ class LedgerWriter:
                     break
                 group.append(following)
             # A caller that has given up is not served; one that is being served can no longer give up.
-            self._serve([one for one in group if one[3].set_running_or_notify_cancel()])
+            self._serve([one for one in group if one.future.set_running_or_notify_cancel()])
             if is_last:
                 return
 
-    def _serve(self, group: list[tuple[Operation, tuple[Any, ...], dict[str, Any], Future[Any]]]) -> None:
+    def _serve(self, group: list[_Asked]) -> None:
         try:
             self._run(group)
         except BaseException as error:  # a fault of this module; without an answer every caller would wait for ever
-            for *_, future in group:
-                if not future.done():
-                    future.set_exception(error)
+            for one in group:
+                if not one.future.done():
+                    one.future.set_exception(error)
 
-    def _run(self, group: list[tuple[Operation, tuple[Any, ...], dict[str, Any], Future[Any]]]) -> None:
+    def _run(self, group: list[_Asked]) -> None:
         if not group:
             return
         try:
@@ -131,13 +141,13 @@ class LedgerWriter:
                 return
             self._has_waited = self._is_away(error)
             told = self._told(error)
-            for *_, future in group:
-                future.set_exception(told)
+            for one in group:
+                one.future.set_exception(told)
             return
-        for (_, _, _, future), result in zip(group, results, strict=True):
-            future.set_result(result)
+        for one, result in zip(group, results, strict=True):
+            one.future.set_result(result)
 
-    def _committed(self, group: list[tuple[Operation, tuple[Any, ...], dict[str, Any], Future[Any]]]) -> list[Any]:
+    def _committed(self, group: list[_Asked]) -> list[Any]:
         # Whoever asks after the ledger was given up does not wait for it once more.
         most = 1 if self._has_waited else None
         policy = stamina.retry_context(on=self._is_away, attempts=most, timeout=AWAY_S, wait_initial=0.2, wait_max=3.0)
@@ -145,7 +155,7 @@ class LedgerWriter:
             with attempt:
                 self.presence.renew()
                 with self._engine.begin() as connection:
-                    results = [operation(connection, *args, **kwargs) for operation, args, kwargs, _ in group]
+                    results = [one.operation(connection, *one.args, **one.kwargs) for one in group]
                 self._must_be_in_its_place()
                 self._has_waited = False
                 return results
