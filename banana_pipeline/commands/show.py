@@ -84,17 +84,20 @@ def _write_lines(progress: Progress, done: threading.Event) -> None:
 
 
 def table_of(columns: Sequence[str], rows: Sequence[Sequence[object]], *, title: str | None = None) -> Table:
-    """A table whose cells are plain text; numbers to the right."""
+    """A table whose cells are plain text; numbers to the right, a column ``USD`` to the cent."""
     table = Table(title=title, title_justify="left", header_style="bold")
     for position, column in enumerate(columns):
         is_number = all(isinstance(row[position], int | float) for row in rows) and bool(rows)
         table.add_column(column, justify="right" if is_number else "left")
     for row in rows:
-        table.add_row(*(Text(_cell(value)) for value in row))
+        cells = (_cell(value, is_money=name == "USD") for name, value in zip(columns, row, strict=True))
+        table.add_row(*(Text(cell) for cell in cells))
     return table
 
 
-def _cell(value: object) -> str:
+def _cell(value: object, *, is_money: bool = False) -> str:
+    if is_money and isinstance(value, float):
+        return f"{value:,.2f}"
     if isinstance(value, float):
         return f"{value:,.2f}".rstrip("0").rstrip(".")
     return f"{value:,}" if isinstance(value, int) else "" if value is None else str(value)

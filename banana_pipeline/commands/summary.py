@@ -16,6 +16,7 @@ from banana_pipeline.core.requests import usd
 from banana_pipeline.gallery.write import page_in
 from banana_pipeline.progress import Progress
 from banana_pipeline.settings import Settings
+from banana_pipeline.store.files import is_local
 
 _SAID_CHARACTERS = 160
 _MOST_ROWS = 4
@@ -43,7 +44,8 @@ def print_summary(out: Console, settings: Settings, summary: RunSummary, progres
     for sentence in [*progress.notices, *summary.errors]:
         out.print(Text(sentence, style="bold"))
     out.print(_spent(summary, progress, elapsed_s))
-    out.print(Text(f"Gallery: {page_in(settings.data_dir)} (open it in a browser)"))
+    how = "open it in a browser" if is_local(settings.data_dir) else "docs/gallery.md tells how to look at a bucket's"
+    out.print(Text(f"Gallery: {page_in(settings.data_dir)} ({how})"))
     out.print(Text(f"Images: {settings.data_dir / 'images'}"))
     out.print(Text(f"Tables: {settings.data_dir / 'warehouse'} (Parquet, one folder per asset)"))
 

@@ -5,28 +5,29 @@ look at the prompts settles; an error is about money or pictures that may be los
 """
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from banana_pipeline.core.decisions import TERMINAL_STATUSES
-from banana_pipeline.core.pixels import expected_size
+from banana_pipeline.core.requests import account_name
+from banana_pipeline.core.shards import Shard
 from banana_pipeline.core.timing import PICTURE_AT_RISK_S
 from banana_pipeline.defs.events import told_in_words
 from banana_pipeline.defs.metadata import counted, preview_md
-from banana_pipeline.defs.resources import FilesResource, LedgerResource
-from banana_pipeline.store import ledger_reports
+from banana_pipeline.defs.metadata_generations import reasons_of
+from banana_pipeline.defs.metadata_images import other_sizes
+from banana_pipeline.defs.resources import FilesResource, KieResource, LedgerResource
+from banana_pipeline.store import ledger_money, ledger_reports
 from banana_pipeline.store.schemas import GENERATIONS, IMAGES
 
 _LEAST_SUCCESS_RATE = 0.9
 
 _WARN, _ERROR = dg.AssetCheckSeverity.WARN, dg.AssetCheckSeverity.ERROR
+_IS_TERMINAL = pc.field("status").isin([str(status) for status in TERMINAL_STATUSES])
 _ROW = ["prompt_table", "row_number", "id", "prompt"]
-
-
-def _column(files: FilesResource, asset: str, name: str) -> list:
-    return files.warehouse.dataset(asset).to_table(columns=[name])[name].to_pylist()
 
 
 def _verdict(passed: bool, severity: dg.AssetCheckSeverity, todo: str, **metadata) -> dg.AssetCheckResult:
@@ -37,9 +38,28 @@ def _verdict(passed: bool, severity: dg.AssetCheckSeverity, todo: str, **metadat
 @dg.asset_check(asset=GENERATIONS, description="Every row is succeeded, failed or refused: nothing is left open.")
 @told_in_words()
 def every_row_is_terminal(files: FilesResource) -> dg.AssetCheckResult:
-    open_rows = counted(name for name in _column(files, GENERATIONS, "status") if name not in TERMINAL_STATUSES)
-    todo = "Materialize 'generations' again: it collects what is pending and sends what was not sent."
-    return _verdict(not open_rows, _WARN, todo, **{f"rows_{name}": count for name, count in open_rows})
+    rows = files.warehouse.dataset(GENERATIONS).to_table(
+        columns=["prompt_table", "row_number", "status", "status_reason"], filter=~_IS_TERMINAL
+    )
+    details = {f"rows_{name}": count for name, count in counted(rows["status"].to_pylist())}
+    if rows.num_rows:
+        reasons, shards = reasons_of(rows), _shards_of(rows, files.shard_rows)
+        details |= {
+            "reasons": preview_md(reasons, reasons.column_names),
+            "shards": preview_md(shards, ["shard", "rows"]),
+        }
+    todo = (
+        "Materialize 'generations' again for the shards below: it collects what is pending and sends what was not "
+        "sent. The reasons tell what has to be mended first."
+    )
+    return _verdict(not rows.num_rows, _WARN, todo, rows_open=rows.num_rows, **details)
+
+
+def _shards_of(rows: pa.Table, shard_rows: int) -> pa.Table:
+    """The shards that rows lie in, and how many in each."""
+    pairs = zip(*(rows[name].to_pylist() for name in ("prompt_table", "row_number")), strict=True)
+    found = counted(Shard(table=table, index=row // shard_rows).key for table, row in pairs)
+    return pa.table({"shard": [key for key, _ in found], "rows": [count for _, count in found]})
 
 
 @dg.asset_check(asset=GENERATIONS, description="The fate of every order is known.")
@@ -82,11 +102,41 @@ def no_task_is_named_twice(files: FilesResource) -> dg.AssetCheckResult:
 @dg.asset_check(asset=GENERATIONS, description="At least 90 % of the finished rows have a picture.")
 @told_in_words()
 def success_rate_is_high(files: FilesResource) -> dg.AssetCheckResult:
-    finished = [name for name in _column(files, GENERATIONS, "status") if name in TERMINAL_STATUSES]
-    rate = finished.count("succeeded") / len(finished) if finished else 1.0
+    generations = files.warehouse.dataset(GENERATIONS)
+    finished = generations.count_rows(filter=_IS_TERMINAL)
+    succeeded = generations.count_rows(filter=pc.field("status") == "succeeded")
+    rate = succeeded / finished if finished else 1.0
     todo = "See 'reasons' in generation_report for what KIE said."
     is_high = rate >= _LEAST_SUCCESS_RATE
-    return _verdict(is_high, _WARN, todo, success_rate=round(rate, 4), finished_rows=len(finished))
+    return _verdict(is_high, _WARN, todo, success_rate=round(rate, 4), finished_rows=finished)
+
+
+@dg.asset_check(asset=GENERATIONS, description="Neither this run nor an account's day has spent more than it may.")
+@told_in_words()
+def spend_is_within_budget(
+    context: dg.AssetCheckExecutionContext, ledger: LedgerResource, kie: KieResource
+) -> dg.AssetCheckResult:
+    run_budget = _launch_options(context.run).get("max_credits")
+    day, accounts = ledger_money.day_of(datetime.now(UTC)), [account_name(key) for key in kie.key_list]
+    with ledger.open() as writer:
+        by_run = writer.call(ledger_money.spent_by_run, context.run.run_id)
+        by_day = [writer.call(ledger_money.spent_on_day, kie.service, account, day) for account in accounts]
+    is_within = ledger_money.fits(by_run, 0.0, run_budget) and all(
+        ledger_money.fits(spent, 0.0, kie.max_credits_per_day) for spent in by_day
+    )
+    todo = (
+        "KIE has charged more than its price list says, or somebody has lowered a budget: compare 'credits' in the "
+        "latest rows with https://kie.ai/logs."
+    )
+    limits = {"run_budget_credits": run_budget, "day_budget_credits": kie.max_credits_per_day}
+    given = {name: float(limit) for name, limit in limits.items() if limit is not None}
+    return _verdict(is_within, _ERROR, todo, run_credits=by_run, most_day_credits=max(by_day, default=0.0), **given)
+
+
+def _launch_options(run: dg.DagsterRun) -> dict[str, Any]:
+    """What a person has set for ``buy_generations`` in the launchpad."""
+    config: dict[str, Any] = dict(run.run_config)
+    return config.get("ops", {}).get("buy_generations", {}).get("config", {})
 
 
 @dg.asset_check(
@@ -122,20 +172,11 @@ def _not_archived(files: FilesResource) -> pa.Table:
 def pixel_sizes_are_as_asked(files: FilesResource) -> dg.AssetCheckResult:
     columns = ["aspect_ratio", "resolution", "width_px", "height_px"]
     sizes = files.warehouse.dataset(IMAGES).to_table(columns=columns, filter=pc.field("width_px").is_valid())
-    groups = sizes.group_by(columns).aggregate([([], "count_all")]).rename_columns([*columns, "pictures"])
-    others = pa.Table.from_pylist([group for group in groups.to_pylist() if _is_other(group)], schema=groups.schema)
+    others = other_sizes(sizes)
     details = {"sizes": preview_md(others, others.column_names)} if others.num_rows else {}
     todo = "KIE made other sizes than its own table says; look whether the pictures are still good for their use."
-    return _verdict(not others.num_rows, _WARN, todo, pictures_of_other_size=_total(others["pictures"]), **details)
-
-
-def _is_other(group: dict) -> bool:
-    expected = expected_size(group["aspect_ratio"], group["resolution"])
-    return expected is not None and expected != (group["width_px"], group["height_px"])
-
-
-def _total(counts: pa.ChunkedArray) -> int:
-    return sum(counts.to_pylist())
+    count = sum(others["pictures"].to_pylist())
+    return _verdict(not others.num_rows, _WARN, todo, pictures_of_other_size=count, **details)
 
 
 CHECKS = [
@@ -144,6 +185,7 @@ CHECKS = [
     no_request_is_bought_twice,
     no_task_is_named_twice,
     success_rate_is_high,
+    spend_is_within_budget,
     every_picture_is_archived,
     pixel_sizes_are_as_asked,
 ]

@@ -24,17 +24,10 @@ _QUANTILES = {"generation_s_median": 0.5, "generation_s_p95": 0.95, "generation_
 
 
 def status_metadata(generations: pa.Table) -> dict[str, Any]:
-    """Numbers under names that are always there, so that Dagster plots them; then tables to read."""
-    statuses = generations["status"].to_pylist()
-    credits_sum = float(sum(amount or 0.0 for amount in generations["credits"].to_pylist()))
+    """Numbers of a shard, then tables to read."""
     metadata: dict[str, Any] = {
         "dagster/partition_row_count": generations.num_rows,
-        **{f"rows_{status}": statuses.count(status) for status in RowStatus},
-        "rows_reused": generations["is_reused"].to_pylist().count(True),
-        "credits": credits_sum,
-        "cost_usd": usd(credits_sum),
-        "success_rate": round(statuses.count("succeeded") / len(statuses), 4) if statuses else 1.0,
-        **_times(generations),
+        **overall_metadata(generations),
         **lineage_metadata(GENERATIONS, generations.column_names),
     }
     hosts = _hosts(generations)
@@ -42,10 +35,24 @@ def status_metadata(generations: pa.Table) -> dict[str, Any]:
         metadata["result_hosts"] = preview_md(hosts, hosts.column_names)
     unwell = generations.filter(pc.field("status") != "succeeded")
     if unwell.num_rows:
-        reasons = _reasons(unwell)
+        reasons = reasons_of(unwell)
         metadata["reasons"] = preview_md(reasons, reasons.column_names)
         metadata["not_succeeded"] = preview_md(unwell, ["row_number", "id", "prompt", "status", "status_reason"])
     return metadata
+
+
+def overall_metadata(generations: pa.Table) -> dict[str, float]:
+    """Counts, money and times of some rows, under names that are always there, so that Dagster plots them."""
+    statuses = generations["status"].to_pylist()
+    credits_sum = float(sum(amount or 0.0 for amount in generations["credits"].to_pylist()))
+    return {
+        **{f"rows_{status}": statuses.count(status) for status in RowStatus},
+        "rows_reused": generations["is_reused"].to_pylist().count(True),
+        "credits": credits_sum,
+        "cost_usd": usd(credits_sum),
+        "success_rate": round(statuses.count("succeeded") / len(statuses), 4) if statuses else 1.0,
+        **_times(generations),
+    }
 
 
 def _times(generations: pa.Table) -> dict[str, float]:
@@ -55,8 +62,8 @@ def _times(generations: pa.Table) -> dict[str, float]:
     return {name: round(float(value), 2) for name, value in zip(_QUANTILES, values, strict=True)}
 
 
-def _reasons(unwell: pa.Table) -> pa.Table:
-    """Why rows did not succeed, the most frequent reason first."""
+def reasons_of(unwell: pa.Table) -> pa.Table:
+    """Why rows did not succeed, the most frequent reason first. Columns: status, status_reason, rows."""
     groups = unwell.select(["status", "status_reason"]).group_by(["status", "status_reason"])
     rows = groups.aggregate([([], "count_all")]).rename_columns(["status", "status_reason", "rows"])
     return rows.sort_by([("rows", "descending"), ("status", "ascending")])

@@ -24,7 +24,7 @@ def images_metadata(images: pa.Table) -> dict[str, Any]:
     """Numbers under names that are always there, so that Dagster plots them; then tables and pictures."""
     is_here = [path is not None for path in images["image_path"].to_pylist()]
     errors = images["archive_error"].to_pylist()
-    others = _other_sizes(images)
+    others = other_sizes(images)
     metadata: dict[str, Any] = {
         "dagster/partition_row_count": images.num_rows,
         "images_archived": sum(is_here),
@@ -45,7 +45,7 @@ def images_metadata(images: pa.Table) -> dict[str, Any]:
     return {**metadata, **first_pictures_md(thumbnails), "contact_sheet": thumbnails_md(thumbnails)}
 
 
-def _other_sizes(images: pa.Table) -> pa.Table:
+def other_sizes(images: pa.Table) -> pa.Table:
     """The sizes that are not those asked for, within the tolerance, and how many pictures have each."""
     sizes = images.select(_SIZE).filter(pc.field("width_px").is_valid())
     groups = sizes.group_by(_SIZE).aggregate([([], "count_all")]).rename_columns([*_SIZE, "pictures"])

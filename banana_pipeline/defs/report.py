@@ -10,9 +10,9 @@ import pyarrow as pa
 
 from banana_pipeline import report
 from banana_pipeline.core.decisions import RowStatus
-from banana_pipeline.core.requests import usd
 from banana_pipeline.defs.events import CODE_VERSION, GROUP, told_in_words
 from banana_pipeline.defs.metadata import OWNERS, preview_md
+from banana_pipeline.defs.metadata_generations import overall_metadata
 from banana_pipeline.defs.resources import FilesResource
 from banana_pipeline.store.schemas import GENERATIONS, IMAGES
 
@@ -48,13 +48,11 @@ def generation_report(context: dg.AssetExecutionContext, files: FilesResource) -
     per_table = pa.Table.from_pandas(report.totals(generations), preserve_index=False)
     reasons = pa.Table.from_pandas(report.failures(generations), preserve_index=False)
     path = files.warehouse.write_summary("generation_report", per_table, {"run_id": context.run.run_id})
-    credits_sum = float(sum(value or 0.0 for value in generations["credits"].to_pylist()))
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": per_table.num_rows,
             "requests": generations.num_rows,
-            "credits": credits_sum,
-            "cost_usd": usd(credits_sum),
+            **overall_metadata(generations),
             "per_table": preview_md(per_table, per_table.column_names),
             "reasons": preview_md(reasons, reasons.column_names),
             "dagster/uri": path,

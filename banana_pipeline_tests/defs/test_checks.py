@@ -8,6 +8,8 @@ import pytest
 
 from banana_pipeline.core.shards import parse_key
 from banana_pipeline.defs.checks import every_picture_is_archived, no_task_is_named_twice, pixel_sizes_are_as_asked
+from banana_pipeline.emulator import EmulatorConfig, RunningEmulator
+from banana_pipeline_tests.defs.conftest import NewWorld
 from banana_pipeline_tests.defs.world import World
 
 WARN, ERROR = dg.AssetCheckSeverity.WARN, dg.AssetCheckSeverity.ERROR
@@ -46,6 +48,7 @@ def test_every_check_runs_with_the_job(world: World) -> None:
         "no_request_is_bought_twice",
         "no_task_is_named_twice",
         "pixel_sizes_are_as_asked",
+        "spend_is_within_budget",
         "success_rate_is_high",
     ]
 
@@ -73,7 +76,26 @@ def test_a_run_over_its_budget_leaves_open_rows(world: World) -> None:
     world.add_table("boats", ["boat 1", "boat 2"])
     result = world.run(ops={"buy_generations": {"max_credits": 20.0}})
     assert _failed(result) == {"every_row_is_terminal": WARN}
-    assert "Materialize 'generations' again" in (_verdicts(result)["every_row_is_terminal"].description or "")
+    verdict = _verdicts(result)["every_row_is_terminal"]
+    assert "Materialize 'generations' again" in (verdict.description or "")
+    assert verdict.metadata["rows_open"].value == verdict.metadata["rows_not_submitted"].value == 1
+    assert "budget" in str(verdict.metadata["reasons"].value)
+    assert "boats.0000 | 1" in str(verdict.metadata["shards"].value)
+
+
+def test_what_a_run_has_spent_stands_beside_its_budget(world: World) -> None:
+    world.add_table("boats", ["boat 1", "boat 2"])
+    verdict = _verdicts(world.run(ops={"buy_generations": {"max_credits": 20.0}}))["spend_is_within_budget"]
+    assert verdict.passed
+    assert [verdict.metadata[name].value for name in ("run_credits", "run_budget_credits")] == [18.0, 20.0]
+
+
+def test_a_service_that_charges_more_than_its_price_breaks_the_budget(new_world: NewWorld) -> None:
+    prices = {"1K": 30.0}
+    with RunningEmulator(EmulatorConfig(latency_s=(0.02, 0.1), is_drawing=False, prices_credits=prices)) as dear:
+        world = new_world(emulator=dear)
+        world.add_table("boats", ["boat 1"])
+        assert _failed(world.run(ops={"buy_generations": {"max_credits": 20.0}})) == {"spend_is_within_budget": ERROR}
 
 
 def test_two_requests_with_one_task_are_an_error(made: World) -> None:
