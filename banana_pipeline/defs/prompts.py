@@ -25,6 +25,18 @@ from banana_pipeline.store.schemas import PROMPTS, REJECTED
 from banana_pipeline.store.shard_rows import ShardRows, read_shards
 from banana_pipeline.store.tables import content_version
 
+_TABLE_COLUMNS = [
+    dg.TableColumn("prompt", "string", description="What to draw, 1 to 10,000 characters, sent as it stands."),
+    dg.TableColumn("prompt_template", "string", description="In place of prompt: {column} is filled from the row."),
+    dg.TableColumn("id", "string", description="Optional, unique: the row's own name in all outputs."),
+    dg.TableColumn("image_input", "list<string>", description="Optional: up to 8 reference images, links or paths."),
+    dg.TableColumn("aspect_ratio", "string", description="Optional, such as 16:9; 1:1 where nothing is said."),
+    dg.TableColumn("resolution", "string", description="Optional: 1K (also where nothing is said), 2K or 4K."),
+    dg.TableColumn("output_format", "string", description="Optional: png (also where nothing is said) or jpg."),
+    dg.TableColumn("samples", "int", description="Optional: how many pictures of this row, 1 to 100."),
+    dg.TableColumn("any other", "any", description="Carried through to the outputs."),
+]
+
 
 @dg.observable_source_asset(
     name="prompt_tables",
@@ -35,6 +47,7 @@ from banana_pipeline.store.tables import content_version
         "data version of a shard is the hash of its whole table."
     ),
     tags={"dagster/kind/parquet": ""},
+    metadata={"dagster/column_schema": dg.TableSchema(columns=_TABLE_COLUMNS)},
 )
 def prompt_tables(context: dg.AssetExecutionContext, files: FilesResource) -> dg.DataVersionsByPartition:
     versions: dict[str, str] = {}
