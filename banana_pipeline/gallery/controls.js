@@ -12,6 +12,9 @@
     ["prompt", "Prompt, A to Z"],
   ];
 
+  const MOST_OWN = 6;
+  let isUnfolded = false;
+
   G.onControl = () => {};
 
   G.showControls = function () {
@@ -22,7 +25,7 @@
     shown.push(choice("Status", "state", counted(), G.stateName));
     shown.push(choice("Aspect ratio", "aspect_ratio", manifest.aspect_ratios));
     shown.push(choice("Resolution", "resolution", manifest.resolutions));
-    shown.push(...ownChoices());
+    shown.push(...folded(ownChoices()));
     shown.push(select("Sort", "control-sort", SORTS, G.state.sort, (value) => { G.state.sort = value; }));
     shown.push(clearButton());
     G.byId("controls").replaceChildren(...shown.filter(Boolean));
@@ -65,6 +68,17 @@
         else G.state.own.delete(name);
       });
     });
+  }
+
+  // A table with sixty columns would push the pictures off the screen.
+  function folded(choices) {
+    if (choices.length <= MOST_OWN) return choices;
+    const more = choices.slice(MOST_OWN);
+    const isOpen = isUnfolded || more.some((control) => control.dataset.isSet !== undefined);
+    const summary = G.el("summary", { id: "control-more" }, G.number(more.length) + " more filters");
+    const box = G.el("details", { class: "more-filters", open: isOpen }, summary, G.el("div", { class: "controls is-open" }, ...more));
+    box.addEventListener("toggle", () => { isUnfolded = box.open; });
+    return [...choices.slice(0, MOST_OWN), box];
   }
 
   function select(label, id, options, value, change) {

@@ -5,18 +5,20 @@ not live here: the form of the page's files (``index``).
 """
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import zip_longest
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from banana_pipeline.core.requests import ReferenceImage
 from banana_pipeline.core.shards import Shard
 from banana_pipeline.store.column_types import python_values
 from banana_pipeline.store.outputs import Warehouse
-from banana_pipeline.store.schemas import GENERATIONS, IMAGES, contract_schema
+from banana_pipeline.store.schemas import GENERATIONS, IMAGES, PROMPTS, contract_schema
 
 Entry = dict[str, Any]
 _OF_PICTURES = [name for name in contract_schema(IMAGES).names if name not in contract_schema(GENERATIONS).names]
@@ -65,9 +67,13 @@ def _measured(warehouse: Warehouse, shard: Shard) -> _Measured:
 
 
 def entries(warehouse: Warehouse, shard: Shard) -> Iterator[tuple[int, Entry]]:
-    """The entries of one shard in table order: the number of the row's result from 0, and column name to value."""
-    pictures = _pictures(warehouse, shard)
+    """The entries of one shard in table order: the number of the row's result from 0, and column name to value.
+
+    ``image_input`` is a list of `ReferenceImage`.
+    """
+    pictures, hashes = _pictures(warehouse, shard), _reference_hashes(warehouse, shard)
     for row in _rows(warehouse.read(GENERATIONS, shard)):
+        row["image_input"] = _references(row["image_input"] or (), hashes.get(row["request_id"]) or ())
         results = pictures.get((row["row_number"], row["sample"])) or [dict.fromkeys(_OF_PICTURES)]
         for number, result in enumerate(results):
             yield number, {**row, **result}
@@ -80,6 +86,20 @@ def _pictures(warehouse: Warehouse, shard: Shard) -> dict[tuple[int, int], list[
         for row in _rows(warehouse.read(IMAGES, shard, ["row_number", "sample", *_OF_PICTURES])):
             found[row.pop("row_number"), row.pop("sample")].append(row)
     return dict(found)
+
+
+def _reference_hashes(warehouse: Warehouse, shard: Shard) -> dict[str, list[str | None]]:
+    """The content of each request's local references. A request is named by it, so it holds whatever came later."""
+    if not warehouse.exists(PROMPTS, shard):
+        return {}
+    asked = warehouse.read(PROMPTS, shard, ["request_id", "image_sha256"])
+    asked = asked.filter(pc.field("image_sha256").is_valid())
+    return dict(zip(*(asked[name].to_pylist() for name in ("request_id", "image_sha256")), strict=True))
+
+
+def _references(sources: Sequence[str], hashes: Sequence[str | None]) -> list[ReferenceImage]:
+    pairs = zip_longest(sources, hashes[: len(sources)])
+    return [ReferenceImage(source=source, sha256=sha256) for source, sha256 in pairs if source]
 
 
 def _rows(table: pa.Table) -> Iterator[Entry]:

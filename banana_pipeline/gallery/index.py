@@ -118,7 +118,7 @@ class GalleryIndex:
             "credits": _number(entry["credits"]),
             "seconds": _number(entry["generation_s"]),
             "at": _seconds(entry["completed_at"] or entry["submitted_at"]),
-            "references": len(entry["image_input"] or ()),
+            "references": len(entry["image_input"]),
             "facets": [self._facets.code(table, name, as_text(entry.get(name))) for name in self._tables[table]],
         }
 
@@ -129,7 +129,7 @@ class GalleryIndex:
             **{name: entry[name].isoformat() if entry[name] else None for name in _TIMES},
             "result_urls": entry["result_urls"] or [],
             "status": entry["status"],
-            "references": [self.places.reference(table, one) for one in entry["image_input"] or () if one],
+            "references": [self.places.reference(table, image) for image in entry["image_input"]],
             "own": [as_text(entry.get(name)) for name in self._tables[table]],
         }
 

@@ -123,7 +123,6 @@
         ["Model", more.model],
         ["Sample", row.sample > 0 ? String(row.sample) : null],
       ]),
-      group("From the table", own),
       group("Where it comes from", [
         ["Table", table.name],
         ["Row", String(row.row_number)],
@@ -141,6 +140,7 @@
         ["SHA-256", more.image_sha256],
         ...more.result_urls.map((url) => ["At the service", G.outerLink(url)]),
       ]),
+      group("From the table", own),
     ].filter(Boolean);
   }
 

@@ -11,8 +11,9 @@ from urllib.parse import quote, urlsplit
 
 from upath import UPath
 
+from banana_pipeline.core.requests import ReferenceImage
 from banana_pipeline.store.files import as_location, is_local, local_path
-from banana_pipeline.store.references import find_file
+from banana_pipeline.store.reference_previews import ReferencePreviews
 
 _PICTURES = {".png", ".jpg", ".jpeg", ".webp"}
 
@@ -29,7 +30,6 @@ class Places:
 
     root: UPath
     folders: Mapping[str, Sequence[Path]] = field(default_factory=dict)
-    _known: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict, repr=False)
 
     def below(self, location: str | None) -> str | None:
         """The path of a picture relative to the data folder; None if it lies elsewhere or is no picture.
@@ -43,20 +43,18 @@ class Places:
                 return _encoded(location[len(root) + 1 :])
         return None
 
-    def reference(self, table: str, entry: str) -> dict[str, str]:
+    def reference(self, table: str, image: ReferenceImage) -> dict[str, str]:
         """A reference image: ``{"url"}`` for a link, ``{"path", "name"}`` for a file, or only its ``{"name"}``."""
-        key = (table, entry)
-        if key not in self._known:
-            self._known[key] = self._looked_up(table, entry)
-        return self._known[key]
-
-    def _looked_up(self, table: str, entry: str) -> dict[str, str]:
-        if _is_link(entry):
-            return {"url": entry}
-        name = PurePosixPath(entry).name or entry
-        found = find_file(entry, self.folders.get(table, self._common_folders()))
-        path = self.below(str(found)) if isinstance(found, Path) else None
+        if _is_link(image.source):
+            return {"url": image.source}
+        name = PurePosixPath(image.source).name or image.source
+        kept = self._previews.keep(image, self.folders.get(table, self._common_folders()))
+        path = None if kept is None else self.below(as_location(kept))
         return {"name": name} if path is None else {"name": name, "path": path}
+
+    @cached_property
+    def _previews(self) -> ReferencePreviews:
+        return ReferencePreviews(self.root)
 
     def _common_folders(self) -> tuple[Path, ...]:
         return (local_path(self.root) / "reference",) if is_local(self.root) else ()

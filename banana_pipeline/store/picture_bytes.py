@@ -4,7 +4,9 @@ Lives here: format, size in pixels, wholeness and thumbnail of some bytes. Does 
 (``images``).
 """
 
+import contextlib
 import io
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from PIL import Image
@@ -37,6 +39,15 @@ def measure(data: bytes, *, with_thumbnail: bool) -> Measured:
 
     Opening reads the header only. Of an animation only the first frame is decoded; Pillow itself bounds packed texts.
     """
+    with _opened(data) as image:
+        width_px, height_px = image.size
+        thumbnail = _decoded_thumbnail(image) if with_thumbnail else None
+        extension = _EXTENSION_OF[image.format or ""]
+    return Measured(format=extension, width_px=width_px, height_px=height_px, thumbnail=thumbnail)
+
+
+@contextlib.contextmanager
+def _opened(data: bytes) -> Iterator[Image.Image]:
     if not data:
         raise BadImage("the answer was empty instead of a picture")
     try:
@@ -49,9 +60,7 @@ def measure(data: bytes, *, with_thumbnail: bool) -> Measured:
         width_px, height_px = image.size
         if width_px * height_px > MAX_PIXELS:
             raise BadImage(f"the picture has {width_px} x {height_px} pixels; at most {MAX_PIXELS:,} are accepted")
-        thumbnail = _decoded_thumbnail(image) if with_thumbnail else None
-        extension = _EXTENSION_OF[image.format or ""]
-    return Measured(format=extension, width_px=width_px, height_px=height_px, thumbnail=thumbnail)
+        yield image
 
 
 def _decoded_thumbnail(image: Image.Image) -> bytes | None:
@@ -62,16 +71,29 @@ def _decoded_thumbnail(image: Image.Image) -> bytes | None:
     except Exception as error:  # as above
         raise BadImage("the picture is damaged or was cut off") from error
     try:
-        return _webp(image)
+        return _webp(image, THUMBNAIL_PX)
     except Exception:  # a picture without a thumbnail is still a picture
         return None
 
 
-def _webp(image: Image.Image) -> bytes:
+def preview(data: bytes, size_px: int) -> bytes:
+    """The picture as WebP, at most ``size_px`` wide and high.
+
+    Raises:
+        BadImage: as `measure`.
+    """
+    with _opened(data) as image:
+        try:
+            return _webp(image, size_px)
+        except Exception as error:  # hostile bytes make Pillow raise almost anything
+            raise BadImage("the picture is damaged or was cut off") from error
+
+
+def _webp(image: Image.Image, size_px: int) -> bytes:
     has_alpha = image.mode in {"RGBA", "LA", "PA"} or "transparency" in image.info
     # reducing_gap lets Pillow shrink by whole steps first: several times faster, no difference to the eye.
     small = image.convert("RGBA" if has_alpha else "RGB") if image.mode not in {"RGB", "RGBA"} else image
-    small.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX), reducing_gap=2.0)
+    small.thumbnail((size_px, size_px), reducing_gap=2.0)
     sink = io.BytesIO()
     small.save(sink, "WEBP", quality=80, method=2)
     return sink.getvalue()

@@ -5,6 +5,7 @@ those.
 """
 
 import colorsys
+import hashlib
 import io
 import json
 import re
@@ -23,7 +24,7 @@ from banana_pipeline.gallery.places import Places
 from banana_pipeline.gallery.write import WrittenGallery, write_gallery
 from banana_pipeline.store.images import ImageArchive
 from banana_pipeline.store.outputs import Warehouse
-from banana_pipeline.store.schemas import GENERATIONS, IMAGES, contract_schema
+from banana_pipeline.store.schemas import GENERATIONS, IMAGES, PROMPTS, contract_schema
 
 START = datetime(2026, 3, 1, 9, tzinfo=UTC)
 _SHAPES = {"1:1": (1.0, 1.0), "16:9": (16, 9), "3:4": (3, 4), "9:16": (9, 16), "21:9": (21, 9)}
@@ -49,8 +50,19 @@ class Scene:
             generations.append(row)
             images += [{**row, **self.picture(row, one, width_px)} for one in range(pictures)]
         shard = Shard(table=table, index=index)
+        asked = [{**row, "image_sha256": self._hashes(row["image_input"])} for row in generations]
+        self.warehouse.write(PROMPTS, shard, as_table(PROMPTS, asked, like=generations))
         self.warehouse.write(GENERATIONS, shard, as_table(GENERATIONS, generations))
         self.warehouse.write(IMAGES, shard, as_table(IMAGES, images or [], like=generations))
+
+    def _hashes(self, references: list[str] | None) -> list[str | None]:
+        """What the checking of a table finds: the content of local references."""
+        return [self._hash(name) if name and "://" not in name else None for name in references or []]
+
+    def _hash(self, name: str) -> str | None:
+        folders = [folder for folder in (self.prompts, self.root / "reference") if folder is not None]
+        files = [folder / name for folder in folders if (folder / name).is_file()]
+        return hashlib.sha256(files[0].read_bytes()).hexdigest() if files else None
 
     def picture(self, row: Row, number: int, width_px: int) -> Row:
         if "image_path" in row["_given"] or width_px == 0:

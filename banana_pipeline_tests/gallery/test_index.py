@@ -1,8 +1,10 @@
 """What the data files say about the rows of the outputs."""
 
+import hashlib
 from datetime import timedelta
 
 import pytest
+from PIL import Image
 from upath import UPath
 
 from banana_pipeline.gallery.places import Places
@@ -137,15 +139,25 @@ def test_a_path_is_percent_encoded() -> None:
     assert places.below("/data/images/a b?#%2e.png") == "images/a%20b%3F%23%252e.png"
 
 
-def test_references_are_files_of_the_data_folder_links_or_names(scene: Scene) -> None:
+def _preview(scene: Scene, data: bytes) -> str:
+    """The path of a reference's preview, which must be there and be small."""
+    sha256 = hashlib.sha256(data).hexdigest()
+    path = f"thumbnails/references/{sha256[:2]}/{sha256}.webp"
+    with Image.open(scene.root / path) as image:
+        assert (image.format, max(image.size) <= 768) == ("WEBP", True)
+    return path
+
+
+def test_references_are_previews_links_or_names(scene: Scene) -> None:
     assert scene.prompts is not None
-    (scene.prompts / "mug.png").write_bytes(drawn(1, "1:1", 16))
+    mug = drawn(1, "16:9", 1600)
+    (scene.prompts / "mug.png").write_bytes(mug)
     (scene.prompts / "page.html").write_text("<script>alert(1)</script>")
     named = ["mug.png", "https://example.com/a.png", "page.html", "../../outside.png", "javascript:alert(1)"]
     scene.add("products", [{"prompt": "x", "image_input": named}], width_px=0)
     scene.write()
     assert scene.details()[0]["references"] == [
-        {"name": "mug.png", "path": "prompts/mug.png"},
+        {"name": "mug.png", "path": _preview(scene, mug)},
         {"url": "https://example.com/a.png"},
         {"name": "page.html"},
         {"name": "outside.png"},
@@ -164,10 +176,39 @@ def test_many_rows_are_cut_into_files(scene: Scene) -> None:
 
 def test_references_of_a_table_that_is_gone_are_looked_for_in_the_common_folder(scene: Scene) -> None:
     (scene.root / "reference").mkdir()
-    (scene.root / "reference" / "cup.png").write_bytes(drawn(1, "1:1", 16))
+    cup = drawn(1, "1:1", 16)
+    (scene.root / "reference" / "cup.png").write_bytes(cup)
     scene.add("boats", [{"prompt": "x", "image_input": ["cup.png"]}], width_px=0)
     scene.write()
-    assert scene.details()[0]["references"] == [{"name": "cup.png", "path": "reference/cup.png"}]
+    assert scene.details()[0]["references"] == [{"name": "cup.png", "path": _preview(scene, cup)}]
+
+
+def test_a_reference_that_was_replaced_later_is_still_shown_as_it_was_sent(scene: Scene) -> None:
+    assert scene.prompts is not None
+    mug = drawn(1, "1:1", 16)
+    (scene.prompts / "mug.png").write_bytes(mug)
+    scene.add("products", [{"prompt": "x", "image_input": ["mug.png"]}], width_px=0)
+    scene.write()
+    (scene.prompts / "mug.png").write_bytes(drawn(2, "1:1", 16))
+    scene.write()
+    assert scene.details()[0]["references"] == [{"name": "mug.png", "path": _preview(scene, mug)}]
+
+
+def test_a_reference_that_was_replaced_before_the_first_page_is_only_named(scene: Scene) -> None:
+    assert scene.prompts is not None
+    (scene.prompts / "mug.png").write_bytes(drawn(1, "1:1", 16))
+    scene.add("products", [{"prompt": "x", "image_input": ["mug.png"]}], width_px=0)
+    (scene.prompts / "mug.png").write_bytes(drawn(2, "1:1", 16))
+    scene.write()
+    assert scene.details()[0]["references"] == [{"name": "mug.png"}]
+
+
+def test_a_reference_that_is_no_picture_costs_nobody_the_page(scene: Scene) -> None:
+    assert scene.prompts is not None
+    (scene.prompts / "mug.png").write_bytes(drawn(1, "1:1", 16)[:60])
+    scene.add("products", [{"prompt": "x", "image_input": ["mug.png"]}], width_px=0)
+    scene.write()
+    assert scene.details()[0]["references"] == [{"name": "mug.png"}]
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 6, 8, 10])

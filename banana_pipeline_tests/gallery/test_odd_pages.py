@@ -58,3 +58,19 @@ def test_a_picture_that_is_gone_is_told_in_its_place(browser: Browser, tmp_path:
         path.unlink()
     browser.open(address_of(scene))
     browser.wait("document.querySelector('.mat .gone')")
+
+
+def test_many_own_columns_are_folded_away_and_one_that_is_set_is_seen(browser: Browser, tmp_path: Path) -> None:
+    scene = Scene(UPath(tmp_path))
+    rows = [{"prompt": f"x {row}", **{f"column {one}": str(row % 2) for one in range(40)}} for row in range(4)]
+    scene.add("wide", rows, width_px=0)
+    scene.add("boats", [{"prompt": "boat"}], width_px=0)
+    scene.write()
+    browser.open(address_of(scene))
+    browser.wait_for_all()
+    browser.choose("control-table", "wide")
+    assert browser.text(".more-filters summary") == "34 more filters"
+    assert not browser.run("return document.querySelector('.more-filters').open")
+    browser.choose("control-own-39", "=1")
+    browser.wait("Gallery.shownRows().length === 2")
+    assert browser.run("return document.querySelector('.more-filters').open")
