@@ -15,14 +15,13 @@ from banana_pipeline.core.attempts import Attempt
 from banana_pipeline.core.failures import KeyRefused, KieError, LedgerError
 from banana_pipeline.core.timing import PICTURE_AT_RISK_S
 from banana_pipeline.defs.resources import FilesResource, KieResource, LedgerResource
-from banana_pipeline.defs.sensor_runs import silent_runs
+from banana_pipeline.defs.sensor_runs import LOOK_S, silent_runs
 from banana_pipeline.store import ledger_evidence
 from banana_pipeline.store.ledger_open import ledger_exists
 from banana_pipeline.store.schemas import IMAGES
 from banana_pipeline.store.shard_states import states_of
 
 _ASK_WITHIN_S = 5.0
-_LOOK_S = 15.0
 _CALLBACK_WITHIN = timedelta(minutes=15)
 
 
@@ -64,7 +63,7 @@ def _runs(found: Causes, instance: dg.DagsterInstance) -> None:
 
 
 def _pictures(found: Causes, files: FilesResource, kie: KieResource) -> None:
-    look = states_of(files.data_dir, kie.max_attempts).look(budget_s=_LOOK_S)
+    look = states_of(files.data_dir, kie.max_attempts).look(budget_s=LOOK_S)
     if look.unseen:
         found.unknown.add("vanishing")
     until = datetime.now(UTC) - timedelta(seconds=PICTURE_AT_RISK_S)

@@ -11,12 +11,9 @@ import dagster as dg
 
 from banana_pipeline.defs.automation import generate_images
 from banana_pipeline.defs.resources import FilesResource, KieResource
-from banana_pipeline.defs.sensor_runs import Patience, ask_for_runs
+from banana_pipeline.defs.sensor_runs import LOOK_S, Patience, ask_for_runs
 from banana_pipeline.store.schemas import IMAGES
 from banana_pipeline.store.shard_states import states_of
-
-LOOK_S = 20.0
-"""Of the 60 s after which Dagster gives a sensor up."""
 
 _SETTLED_AFTER = timedelta(minutes=3)
 _FIRST_PATIENCE_S = 300.0

@@ -22,6 +22,9 @@ from banana_pipeline.defs.partitions import (
     register_shards,
 )
 
+LOOK_S = 4.0
+"""What one look may take for files it has not seen yet; the next look goes on. Sensors wait for each other."""
+
 STARTED_BY_TAG = "banana/started_by"
 MOST_REQUESTS = 25
 """Runs asked for in one look: each takes Dagster a fifth of a second. The next look asks for the rest."""

@@ -14,10 +14,11 @@ from banana_pipeline.core.requests import account_name
 from banana_pipeline.core.shards import parse_key
 from banana_pipeline.defs.automation import generate_images
 from banana_pipeline.defs.resources import FilesResource, KieResource, LedgerResource
-from banana_pipeline.defs.sensor_runs import Patience, ask_for_runs, fingerprint
+from banana_pipeline.defs.sensor_runs import LOOK_S, Patience, ask_for_runs, fingerprint
 from banana_pipeline.store.ledger_open import ledger_exists
 from banana_pipeline.store.ledger_unfinished import OpenOrders, ended_runs, living_owners, open_orders
 from banana_pipeline.store.schemas import GENERATIONS, IMAGES, PROMPTS
+from banana_pipeline.store.shard_states import states_of
 
 COLLECTING = {"ops": {"buy_generations": {"config": {"collect_only": True}}}}
 _SETTLED_AFTER = timedelta(minutes=1)
@@ -40,7 +41,8 @@ def unfinished_generations_sensor(
     now_s = time.time()
     patience = Patience.read(context.cursor, first_s=_FIRST_PATIENCE_S)
     orders, ended = _orders(files, ledger, kie)
-    reasons = {key: fingerprint((one.run_id, one.orders, one.newest) for one in own) for key, own in _by_shard(orders)}
+    reasons = _rows_that_wait(files, kie)
+    reasons |= {key: fingerprint((one.run_id, one.orders, one.newest) for one in own) for key, own in _by_shard(orders)}
     lost = _without_prompts(files, [key for key in reasons if key not in patience.tried])
     if lost:
         context.log.warning(
@@ -85,6 +87,12 @@ def _orders(files: FilesResource, ledger: LedgerResource, kie: KieResource) -> t
         )
         living = writer.call(living_owners, writer.presence, orders)
     return [one for one in orders if one.owner not in living], ended_runs(orders, living)
+
+
+def _rows_that_wait(files: FilesResource, kie: KieResource) -> dict[str, str]:
+    """Shards with rows that another shard has ordered: the ledger counts that order there."""
+    states = states_of(files.data_dir, kie.max_attempts).look(budget_s=LOOK_S).states
+    return {shard.key: f"{state.waiting} rows wait" for shard, state in states.items() if state.waiting}
 
 
 def _by_shard(orders: Sequence[OpenOrders]) -> list[tuple[str, list[OpenOrders]]]:

@@ -17,10 +17,8 @@ from upath import UPath
 
 from banana_pipeline.core.failures import TableError
 from banana_pipeline.defs.resources import FilesResource
+from banana_pipeline.defs.sensor_runs import LOOK_S
 from banana_pipeline.store.tables import content_version, open_table
-
-LOOK_S = 20.0
-"""Of the 60 s after which Dagster gives a sensor up: tables beyond it are for the next look."""
 
 
 @dataclass(frozen=True, kw_only=True)

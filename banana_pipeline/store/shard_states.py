@@ -29,7 +29,7 @@ from banana_pipeline.store.row_groups import open_parquet
 from banana_pipeline.store.schemas import GENERATIONS, IMAGES
 from banana_pipeline.store.shard_listing import Stamp, shard_stamps
 
-_COLUMNS = ["status", "fail_code", "fail_msg", "attempt", "attempt_id", "credits", "completed_at"]
+_COLUMNS = ["status", "fail_code", "fail_msg", "attempt", "attempt_id", "credits", "completed_at", "is_reused"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,11 +39,13 @@ class ShardState:
     Attributes:
         unarchived: rows with a picture at KIE that the archive does not have; oldest_at: when the first was made.
         retryable: rows that were not sent, and those whose task failed for a reason that may pass.
+        waiting: rows that were still being made by an order of another row, mostly of another table.
     """
 
     unarchived: int = 0
     oldest_at: datetime | None = None
     retryable: int = 0
+    waiting: int = 0
 
 
 _NOTHING = ShardState()
@@ -91,10 +93,14 @@ class ShardStates:
             return _NOTHING
         rows = self.warehouse.read(GENERATIONS, shard, _COLUMNS)
         missing = [] if has_images else self._missing(shard, rows, archived)
-        retryable = sum(self._may_be_retried(row) for row in rows.filter(pc.field("status") != "succeeded").to_pylist())
-        if not missing and not retryable:
-            return _NOTHING
-        return ShardState(unarchived=len(missing), oldest_at=min(missing, default=None), retryable=retryable)
+        others = rows.filter(pc.field("status") != "succeeded").to_pylist()
+        state = ShardState(
+            unarchived=len(missing),
+            oldest_at=min(missing, default=None),
+            retryable=sum(map(self._may_be_retried, others)),
+            waiting=sum(row["status"] == RowStatus.PENDING and row["is_reused"] for row in others),
+        )
+        return _NOTHING if state == _NOTHING else state
 
     def _is_whole(self, shard: Shard) -> bool:
         """By its footer alone: has no picture of the shard failed to be archived?"""

@@ -133,6 +133,19 @@ def test_a_collected_task_that_failed_is_not_bought_again(watch: Watch) -> None:
     assert len(watch.world.bought) == 1
 
 
+def test_rows_that_wait_for_another_table_s_order_are_completed(watch: Watch) -> None:
+    watch.world.add_table("boats", ["boat 1", "boat 2"])
+    watch.world.add_table("ships", ["boat 2", "boat 1"])
+    watch.world.run(ops=LEFT)
+    watch.world.run("boats.0000", "boats.0000", ops={"buy_generations": {"collect_only": True}})
+    assert _statuses(watch.world) == ["succeeded"] * 2 + ["pending"] * 2
+    (result,) = watch.obey()
+    assert result.success
+    assert _statuses(watch.world) == ["succeeded"] * 4
+    assert len(watch.world.bought) == 2
+    assert watch.requests() == []
+
+
 def test_orders_of_this_minute_are_left_alone(watch: Watch) -> None:
     watch.world.add_table("boats", ["boat"])
     watch.world.run(ops=LEFT)
