@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -22,7 +21,7 @@ import httpx
 import stamina
 
 from banana_pipeline.core.decisions import LOST_WORDS, is_lost
-from banana_pipeline.core.failures import BananaError, KieError, ReadFailed
+from banana_pipeline.core.failures import BananaError, Gone, KieError, ReadFailed
 from banana_pipeline.kie.client import KieClient
 from banana_pipeline.kie.downloads import ForbiddenAddress, download
 from banana_pipeline.progress import Progress
@@ -40,8 +39,6 @@ _HELD_BYTES = 64 * 1024 * 1024
 
 _TURN_PAUSE_S = 0.05
 _TICK_S = 5.0
-_GONE = re.compile(r"the picture's address answered (404|410)")
-_NO_LINK = re.compile(r"no download link: (404|410|422)\b")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -190,13 +187,11 @@ class Archiver:
 
     def _verdict(self, result: Result, first: BananaError, second: BananaError) -> BananaError:
         """Lost only where KIE itself says so in both ways, after the time for which it promises to keep a picture."""
-        gone = _GONE.fullmatch(str(first))
-        is_refused = _GONE.fullmatch(str(second)) or _NO_LINK.match(str(second))
         now = self.now()
         is_old = result.completed_at is not None and now - result.completed_at >= RETENTION
-        if not (gone and is_refused and is_old):
+        if not (isinstance(first, Gone) and isinstance(second, Gone) and is_old):
             return first
-        return PictureLost(f"KIE no longer has it ({gone[1]} on {now:%Y-%m-%d %H:%M} UTC); {LOST_WORDS}")
+        return PictureLost(f"KIE no longer has it ({first.code} on {now:%Y-%m-%d %H:%M} UTC); {LOST_WORDS}")
 
 
 def _age_key(result: Result) -> float:
@@ -212,5 +207,4 @@ def _other_format(result: Result, image: ArchivedImage) -> str | None:
 
 def _may_pass(error: Exception) -> bool:
     """Whether trying the same address again can help."""
-    is_final = isinstance(error, ForbiddenAddress) or _GONE.fullmatch(str(error)) is not None
-    return isinstance(error, ReadFailed | BadImage) and not is_final
+    return isinstance(error, ReadFailed | BadImage) and not isinstance(error, ForbiddenAddress | Gone)

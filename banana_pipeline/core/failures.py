@@ -12,6 +12,7 @@ meaning. Does not live here: HTTP, JSON (``kie.wire`` reads those), and what to 
     │   ├── KeyRefused          401/403: nothing can be sent with this key
     │   └── ReadFailed          anything else; retrying is harmless, reads are free
     │       ├── Unreachable     no connection could be made
+    │       ├── Gone            KIE says that it does not have this (any more)
     │       └── ForbiddenAddress (kie.downloads)  a picture's address that is never asked
     └── IllegalTransition       a bug: an attempt was moved along an arrow that does not exist
 
@@ -59,6 +60,14 @@ class ReadFailed(KieError):
 
 class Unreachable(ReadFailed):
     """The service could not even be connected to."""
+
+
+class Gone(ReadFailed):
+    """KIE says that it does not have what was asked for. ``code``: its answer, such as 404."""
+
+    def __init__(self, text: str, *, code: int) -> None:
+        super().__init__(text)
+        self.code = code
 
 
 class IllegalTransition(BananaError):

@@ -24,6 +24,7 @@ from banana_pipeline.core.failures import (
     Ambiguous,
     CreateOutcome,
     FetchMeaning,
+    Gone,
     KeyRefused,
     ReadFailed,
     Refusal,
@@ -172,13 +173,16 @@ class KieClient:
         return await free_call_policy()(ReadFailed, once)
 
     async def download_url(self, result_url: str) -> str:
-        """A fresh link (20 minutes) for a result URL. Raises KeyRefused, ReadFailed."""
+        """A fresh link (20 minutes) for a result URL. Raises KeyRefused, Gone, ReadFailed."""
 
         async def once() -> str:
             answer = await self._send("POST", f"{self.base_url}/api/v1/common/download-url", json={"url": result_url})
             if answer.code == 200 and isinstance(answer.data, str) and answer.data:
                 return answer.data
-            raise ReadFailed(f"no download link: {_said(answer)}")
+            told = f"no download link: {_said(answer)}"
+            if answer.is_kies_own and answer.code in {404, 410, 422}:  # a gateway's own 404 says nothing of a picture
+                raise Gone(told, code=answer.code)
+            raise ReadFailed(told)
 
         return await free_call_policy()(ReadFailed, once)
 

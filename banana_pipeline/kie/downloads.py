@@ -21,7 +21,7 @@ import anyio
 import httpcore
 import httpx
 
-from banana_pipeline.core.failures import ReadFailed
+from banana_pipeline.core.failures import Gone, ReadFailed
 from banana_pipeline.kie.client import USER_AGENT
 from banana_pipeline.kie.errors_of_http import host_of, read_errors
 from banana_pipeline.kie.transport import KEEP_ALIVE_S, SpreadTransport
@@ -109,7 +109,7 @@ async def download(http: httpx.AsyncClient, url: str) -> bytes:
 
     Raises:
         ForbiddenAddress: the address, or one it redirects to, must not be asked.
-        ReadFailed: not found, refused, too large, too slow, or the network failed.
+        Gone: 404 or 410. ReadFailed: refused, too large, too slow, or the network failed.
     """
     with anyio.move_on_after(DOWNLOAD_TIME_S):
         for _ in range(MAX_REDIRECTS + 1):
@@ -131,8 +131,10 @@ async def _asked(http: httpx.AsyncClient, url: str) -> bytes | str:
 
 
 async def _body(response: httpx.Response) -> bytes:
-    if response.status_code != 200:
-        raise ReadFailed(f"the picture's address answered {response.status_code}")
+    code = response.status_code
+    if code != 200:
+        told = f"the picture's address answered {code}"
+        raise Gone(told, code=code) if code in {404, 410} else ReadFailed(told)
     if response.headers.get("Content-Encoding", "").strip().lower() not in _KNOWN_ENCODINGS:
         raise ReadFailed("the picture is packed in a way that is not accepted")
     _check_size(int(response.headers.get("Content-Length", 0)))
