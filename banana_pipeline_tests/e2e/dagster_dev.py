@@ -1,6 +1,6 @@
 """`dagster dev` as a person starts it, and the GraphQL calls that its pages make.
 
-Here: starting and stopping the processes, launching, terminating, asking for states; pages as a browser has them.
+Here: starting and stopping the processes, launching, terminating, asking for states.
 Not here: facts; the tests state those.
 """
 
@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,8 @@ _LAUNCH = """mutation ($params: ExecutionParams!) {
     __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message }
   } }"""
 _TERMINATE = "mutation ($run: String!) { terminateRun(runId: $run) { __typename } }"
+_BACKFILL = """mutation ($params: LaunchBackfillParams!) { launchPartitionBackfill(backfillParams: $params) {
+  __typename ... on LaunchBackfillSuccess { backfillId } ... on PythonError { message } } }"""
 _SENSOR = """mutation ($sensor: SensorSelector!) {
   startSensor(sensorSelector: $sensor) { __typename ... on PythonError { message } } }"""
 _RUNS = "{ runsOrError { ... on Runs { results { runId status tags { key value } } } } }"
@@ -101,6 +103,17 @@ class DagsterDev:
         assert launched["__typename"] == "LaunchRunSuccess", launched
         return launched["run"]["runId"]
 
+    def backfill(self, shards: Sequence[str], *assets: str) -> str:
+        """As the dialog "Launch runs to materialize" does; the backfill's id."""
+        selection = [{"path": [asset]} for asset in assets]
+        params = {"assetSelection": selection, "partitionNames": list(shards), "fromFailure": False}
+        launched = self.ask(_BACKFILL, params=params)["launchPartitionBackfill"]
+        assert launched["__typename"] == "LaunchBackfillSuccess", launched
+        return launched["backfillId"]
+
+    def runs_of(self, backfill: str) -> list[dict[str, Any]]:
+        return [run for run in self.runs() if {"key": "dagster/backfill", "value": backfill} in run["tags"]]
+
     def terminate(self, run_id: str) -> None:
         assert self.ask(_TERMINATE, run=run_id)["terminateRun"]["__typename"] == "TerminateRunSuccess"
 
@@ -129,16 +142,6 @@ class DagsterDev:
 
     def resources(self) -> str:
         return str(self.ask(_RESOURCES, repository=_REPOSITORY))
-
-    def page(self, chromium: str, path: str) -> str:
-        """A page as the browser has it after all its scripts have run."""
-        profile = self.office.folder / "chromium"
-        command = [chromium, "--headless", "--no-sandbox", "--disable-gpu", "--window-size=1500,1300"]
-        command += [f"--user-data-dir={profile}", "--virtual-time-budget=20000", "--dump-dom"]
-        done = subprocess.run(
-            [*command, f"http://127.0.0.1:{self.port}{path}"], capture_output=True, text=True, timeout=60, check=True
-        )
-        return done.stdout
 
 
 @contextlib.contextmanager

@@ -1,10 +1,7 @@
 """The Dagster UI for real: `dagster dev` on the workspace file, driven as its own pages drive it."""
 
-import functools
-import re
-import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
@@ -16,8 +13,6 @@ from banana_pipeline_tests.e2e.dagster_dev import DagsterDev, dagster_dev
 pytestmark = pytest.mark.slow
 
 PER_SHARD = ("prompts", "rejected_prompts", "generations", "images")
-SHARD_PAGE = "/assets/generations?view=partitions&partition=boats.0000"
-MARKUP = "<img src=x> ![i](https://evil.example/i.png) https://evil.example/a [l](//evil.example) [fail:policy]"
 LONG = [f"long {number}" for number in range(80)]
 
 
@@ -26,7 +21,7 @@ def dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DagsterDev]:
     """The UI over two tables of our own; ten orders a second, so that a run can be stopped half way."""
     with ExitStack() as stack:
         office = open_office(stack, tmp_path_factory.mktemp("ui"), latency_s=(0.2, 1.0))
-        office.add_table("boats", {"prompt": ["boat 1", "boat 2", "boat 3", MARKUP, *LONG[:4]]})
+        office.add_table("boats", {"prompt": ["boat 1", "boat 2", "boat 3", *LONG[:4]]})
         office.add_table("long", {"prompt": LONG})
         yield stack.enter_context(dagster_dev(office, BANANA_RATE_LIMIT="20/2s", BANANA_SHARD_ROWS="80"))
 
@@ -109,44 +104,3 @@ def test_a_person_is_warned_of_nothing_they_cannot_help(observed: DagsterDev) ->
     said = [line for line in observed.log.read_text().splitlines() if "Warning" in line]
     # Dagster says of its own `dagster dev` that `dg dev` is newer.
     assert [line for line in said if "SupersessionWarning" not in line] == []
-
-
-# What a browser makes of it
-
-
-@pytest.fixture(scope="module")
-def page(observed: DagsterDev) -> Callable[[str], str]:
-    """Opens a page in Chromium, after the shard it shows was made."""
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("there is no Chromium here; it is a package of the system, not one the project can install")
-    if "table=boats" not in {path.name for path in (observed.office.data / "warehouse").glob("images/*")}:
-        assert observed.end_of(observed.launch("boats.0000")) == "SUCCESS"
-    return functools.cache(functools.partial(observed.page, chromium))
-
-
-def test_the_lineage_shows_every_asset(page: Callable[[str], str]) -> None:
-    shown = page("/asset-groups")
-    assert [asset for asset in (*PER_SHARD, "prompt_tables", "generation_report") if f">{asset}<" not in shown] == []
-
-
-def test_the_page_of_a_shard_shows_counts_and_cost(page: Callable[[str], str]) -> None:
-    shown = page(SHARD_PAGE)
-    labels = ("rows_succeeded", "rows_failed", "credits", "cost_usd", "not_succeeded")
-    assert [label for label in labels if f">{label}<" not in shown] == []
-
-
-def test_a_prompt_is_text_on_the_page(page: Callable[[str], str]) -> None:
-    shown = page(SHARD_PAGE)
-    assert "&lt;img src=x&gt;" in shown
-    assert not re.search(r"<(img|a)\b[^>]*(evil\.example|src=\"?x\b)", shown)
-
-
-def test_the_page_of_the_pictures_offers_the_contact_sheet(page: Callable[[str], str]) -> None:
-    shown = page("/assets/images?view=partitions&partition=boats.0000")
-    assert ">contact_sheet<" in shown
-    assert ">images_archived<" in shown
-
-
-def test_the_page_of_generations_says_that_this_is_not_the_real_kie(page: Callable[[str], str]) -> None:
-    assert "Not the real KIE" in page("/assets/generations?view=overview")

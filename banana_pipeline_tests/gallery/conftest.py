@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from upath import UPath
 
-from banana_pipeline_tests.gallery.browser import Browser, open_browser
+from banana_pipeline_tests.browser import open_browser
+from banana_pipeline_tests.gallery.page import Page
 from banana_pipeline_tests.gallery.scene import Scene
 
 
@@ -19,13 +20,13 @@ def scene(tmp_path: Path) -> Scene:
 
 
 @pytest.fixture(scope="session")
-def session_browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+def session_browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     with open_browser(tmp_path_factory.mktemp("browser")) as browser:
-        yield browser
+        yield Page(driver=browser.driver)
 
 
 @pytest.fixture
-def browser(session_browser: Browser) -> Browser:
+def browser(session_browser: Page) -> Page:
     """Chromium with a window of a desk, in light colours."""
     session_browser.resize(1280, 900)
     session_browser.prefer("light")

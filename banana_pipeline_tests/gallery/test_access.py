@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from upath import UPath
 
-from banana_pipeline_tests.gallery.browser import Browser
+from banana_pipeline_tests.gallery.page import Page
 from banana_pipeline_tests.gallery.scene import Scene
 
 pytestmark = pytest.mark.slow
@@ -35,7 +35,7 @@ def everything(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture
-def page(browser: Browser, everything: str) -> Browser:
+def page(browser: Page, everything: str) -> Page:
     browser.open(everything)
     browser.wait_for_all()
     return browser
@@ -54,7 +54,7 @@ def _contrast(one: str, other: str) -> float:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("is_large", [False, True])
-def test_every_text_stands_out_from_its_ground(page: Browser, scheme: str, is_large: bool) -> None:
+def test_every_text_stands_out_from_its_ground(page: Page, scheme: str, is_large: bool) -> None:
     page.prefer(scheme)
     if is_large:
         page.run("Gallery.onOpen(0)")
@@ -64,7 +64,7 @@ def test_every_text_stands_out_from_its_ground(page: Browser, scheme: str, is_la
     assert [(text, value) for text, value in faint if value < 4.5] == []
 
 
-def _tree(page: Browser) -> list[dict[str, Any]]:
+def _tree(page: Page) -> list[dict[str, Any]]:
     nodes = page.cdp("Accessibility.getFullAXTree")["nodes"]
     return [
         {"role": node["role"]["value"], "name": node.get("name", {}).get("value", "")}
@@ -74,7 +74,7 @@ def _tree(page: Browser) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("is_large", [False, True])
-def test_everything_a_person_can_use_has_a_name(page: Browser, is_large: bool) -> None:
+def test_everything_a_person_can_use_has_a_name(page: Page, is_large: bool) -> None:
     page.choose("control-table", "boats")
     if is_large:
         page.run("Gallery.onOpen(0)")
@@ -85,17 +85,17 @@ def test_everything_a_person_can_use_has_a_name(page: Browser, is_large: bool) -
     assert [node for node in used if not node["name"].strip()] == []
 
 
-def test_a_card_is_read_with_its_prompt_and_its_failure_with_the_reason(page: Browser) -> None:
+def test_a_card_is_read_with_its_prompt_and_its_failure_with_the_reason(page: Page) -> None:
     names = [node["name"] for node in _tree(page) if node["role"] == "button"]
     assert any("a failed boat" in name and "The service could not make this picture" in name for name in names)
 
 
-def test_a_card_knows_its_place_among_all(page: Browser) -> None:
+def test_a_card_knows_its_place_among_all(page: Page) -> None:
     places = page.run("return [...document.querySelectorAll('.item')].map((it) => [it.ariaPosInSet, it.ariaSetSize])")
     assert places == [[f"{number + 1}", "9"] for number in range(9)]
 
 
-def test_the_focus_can_be_seen(page: Browser) -> None:
+def test_the_focus_can_be_seen(page: Page) -> None:
     page.run("document.getElementById('search').focus()")
     seen: list[tuple[str, str]] = []
     while True:
@@ -111,11 +111,11 @@ def test_the_focus_can_be_seen(page: Browser) -> None:
     assert [tag for tag, outline in seen if outline == "none"] == []
 
 
-def test_the_grid_is_one_stop_for_the_tab_key(page: Browser) -> None:
+def test_the_grid_is_one_stop_for_the_tab_key(page: Page) -> None:
     assert page.run("return document.querySelectorAll('.card[tabindex=\"0\"]').length") == 1
 
 
-def test_a_phone_is_wide_enough(page: Browser) -> None:
+def test_a_phone_is_wide_enough(page: Page) -> None:
     page.resize(360, 740)
     page.wait("document.querySelectorAll('.item').length > 0")
     assert page.run("return document.documentElement.scrollWidth") <= 360
@@ -124,7 +124,7 @@ def test_a_phone_is_wide_enough(page: Browser) -> None:
     assert page.run("return document.getElementById('large').scrollWidth") <= 360
 
 
-def test_who_wants_no_motion_gets_none(page: Browser) -> None:
+def test_who_wants_no_motion_gets_none(page: Page) -> None:
     page.cdp("Emulation.setEmulatedMedia", features=[{"name": "prefers-reduced-motion", "value": "reduce"}])
     assert page.run("return getComputedStyle(document.querySelector('.mat img')).transitionDuration") in {
         "0s",

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from upath import UPath
 
-from banana_pipeline_tests.gallery.browser import Browser
+from banana_pipeline_tests.gallery.page import Page
 from banana_pipeline_tests.gallery.scene import Scene
 
 pytestmark = pytest.mark.slow
@@ -54,13 +54,13 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture
-def page(browser: Browser, hostile: str) -> Browser:
+def page(browser: Page, hostile: str) -> Page:
     browser.open(hostile)
     browser.wait_for_all()
     return browser
 
 
-def _ran(browser: Browser) -> list[str]:
+def _ran(browser: Page) -> list[str]:
     """Whatever a stranger's text may have brought about."""
     handlers = "[...document.querySelectorAll('*')].filter((it) => [...it.attributes].some((a) => /^on/.test(a.name)))"
     kinds = "[...document.body.querySelectorAll('script, svg, iframe, b, i, object, embed')]"
@@ -68,20 +68,20 @@ def _ran(browser: Browser) -> list[str]:
     return [*found, *browser.log(), *([] if browser.run("return document.title") == "Gallery" else ["it ran"])]
 
 
-def _links(browser: Browser) -> set[str]:
+def _links(browser: Page) -> set[str]:
     return set(browser.run("return [...document.querySelectorAll('#large a')].map((it) => new URL(it.href).protocol)"))
 
 
-def test_nothing_runs_in_the_grid(page: Browser) -> None:
+def test_nothing_runs_in_the_grid(page: Page) -> None:
     assert _ran(page) == []
 
 
-def test_every_prompt_is_shown_as_it_is(page: Browser) -> None:
+def test_every_prompt_is_shown_as_it_is(page: Page) -> None:
     shown = page.run("return [...document.querySelectorAll('.card .prompt')].map((it) => it.textContent)")
     assert set(TEXTS) <= set(shown)
 
 
-def test_nothing_runs_in_any_large_view_and_its_links_lead_to_files_and_the_web_only(page: Browser) -> None:
+def test_nothing_runs_in_any_large_view_and_its_links_lead_to_files_and_the_web_only(page: Page) -> None:
     page.run("Gallery.onOpen(0)")
     for number, text in enumerate(TEXTS):
         page.wait(f"document.querySelector('.place').textContent.startsWith('{number + 1} of')")
@@ -92,7 +92,7 @@ def test_nothing_runs_in_any_large_view_and_its_links_lead_to_files_and_the_web_
     assert _ran(page) == []
 
 
-def test_filters_of_hostile_names_work(page: Browser) -> None:
+def test_filters_of_hostile_names_work(page: Page) -> None:
     table = page.run("return Gallery.manifest.tables[0].name")
     page.choose("control-table", table)
     page.choose("control-own-0", f"=<i onclick={RUN}>1")
@@ -106,13 +106,13 @@ def test_filters_of_hostile_names_work(page: Browser) -> None:
 
 
 @pytest.mark.parametrize("name", ["q", "table", "state", "sort", "open", "own.__proto__", "__proto__"])
-def test_an_address_brings_nothing_to_run(browser: Browser, hostile: str, name: str) -> None:
+def test_an_address_brings_nothing_to_run(browser: Page, hostile: str, name: str) -> None:
     browser.open(f"{hostile}#{name}=%3Cimg%20src%3Dx%20onerror%3D%22document.title%3D%27RUN%27%22%3E")
     browser.wait_for_all()
     assert _ran(browser) == []
 
 
-def test_a_direction_does_not_leak_out_of_a_text(page: Browser) -> None:
+def test_a_direction_does_not_leak_out_of_a_text(page: Page) -> None:
     styles = page.run(
         "return [...document.querySelectorAll('.prompt, .reason')].map((it) => getComputedStyle(it).unicodeBidi)"
     )
@@ -128,19 +128,19 @@ def test_a_direction_does_not_leak_out_of_a_text(page: Browser) -> None:
         "document.body.setAttribute('onclick', \"document.title='RUN'\"); document.body.click()",
     ],
 )
-def test_the_policy_of_the_page_forbids_what_our_code_never_does(page: Browser, script: str) -> None:
+def test_the_policy_of_the_page_forbids_what_our_code_never_does(page: Page, script: str) -> None:
     page.run(f"try {{ {script} }} catch {{}}")
     page.run_later("setTimeout(() => done(true), 20)")
     assert page.run("return document.title") == "Gallery"
     assert not page.run("return !!document.querySelector('body > img')")
 
 
-def test_a_picture_of_another_host_is_not_loaded_even_if_asked_for(page: Browser) -> None:
+def test_a_picture_of_another_host_is_not_loaded_even_if_asked_for(page: Page) -> None:
     page.run("const it = new Image(); it.src = 'https://evil.example/a.png'; document.body.append(it)")
     page.wait("true")
     assert any("Content Security Policy" in line for line in page.log())
 
 
 @pytest.mark.parametrize("path", ["/a.png", "../a.png", "%2e%2E/a.png", "https://a/b.png", "a\\b.png", "a//b", "a?b"])
-def test_the_page_itself_refuses_paths_that_leave_the_data_folder(page: Browser, path: str) -> None:
+def test_the_page_itself_refuses_paths_that_leave_the_data_folder(page: Page, path: str) -> None:
     assert page.run("return Gallery.inData(arguments[0])", path) is None

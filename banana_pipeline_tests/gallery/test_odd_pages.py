@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 from upath import UPath
 
-from banana_pipeline_tests.gallery.browser import Browser
+from banana_pipeline_tests.gallery.page import Page
 from banana_pipeline_tests.gallery.scene import Scene, address_of
 
 pytestmark = pytest.mark.slow
 
 
-def test_only_the_cards_near_the_window_exist(browser: Browser, tmp_path: Path) -> None:
+def test_only_the_cards_near_the_window_exist(browser: Page, tmp_path: Path) -> None:
     scene = Scene(UPath(tmp_path))
     scene.add("many", [{"prompt": f"row {number}"} for number in range(3_000)], width_px=0)
     scene.write()
@@ -22,7 +22,7 @@ def test_only_the_cards_near_the_window_exist(browser: Browser, tmp_path: Path) 
     assert browser.run("return document.querySelectorAll('.item').length") < 80
 
 
-def test_an_empty_gallery_says_what_to_do(browser: Browser, tmp_path: Path) -> None:
+def test_an_empty_gallery_says_what_to_do(browser: Page, tmp_path: Path) -> None:
     scene = Scene(UPath(tmp_path))
     scene.write()
     browser.open(address_of(scene))
@@ -30,7 +30,7 @@ def test_an_empty_gallery_says_what_to_do(browser: Browser, tmp_path: Path) -> N
     assert "Run a prompt table" in browser.text("#empty")
 
 
-def test_rows_that_are_left_out_are_told(browser: Browser, tmp_path: Path) -> None:
+def test_rows_that_are_left_out_are_told(browser: Page, tmp_path: Path) -> None:
     scene = Scene(UPath(tmp_path))
     for index in range(2):
         scene.add("boats", [{"prompt": "x"}] * 3, index=index, width_px=0)
@@ -40,7 +40,7 @@ def test_rows_that_are_left_out_are_told(browser: Browser, tmp_path: Path) -> No
     assert "This page shows 3 of 6 rows" in browser.text("#notices")
 
 
-def test_a_file_that_is_gone_is_told_and_the_rest_is_shown(browser: Browser, tmp_path: Path) -> None:
+def test_a_file_that_is_gone_is_told_and_the_rest_is_shown(browser: Page, tmp_path: Path) -> None:
     scene = Scene(UPath(tmp_path))
     scene.add("boats", [{"prompt": f"x {number}"} for number in range(6)], width_px=0)
     scene.write(rows_per_file=2)
@@ -50,7 +50,7 @@ def test_a_file_that_is_gone_is_told_and_the_rest_is_shown(browser: Browser, tmp
     browser.wait("Gallery.shownRows().length === 4")
 
 
-def test_a_picture_that_is_gone_is_told_in_its_place(browser: Browser, tmp_path: Path) -> None:
+def test_a_picture_that_is_gone_is_told_in_its_place(browser: Page, tmp_path: Path) -> None:
     scene = Scene(UPath(tmp_path))
     scene.add("boats", [{"prompt": "x"}])
     scene.write()
@@ -60,7 +60,7 @@ def test_a_picture_that_is_gone_is_told_in_its_place(browser: Browser, tmp_path:
     browser.wait("document.querySelector('.mat .gone')")
 
 
-def test_many_own_columns_are_folded_away_and_one_that_is_set_is_seen(browser: Browser, tmp_path: Path) -> None:
+def test_many_own_columns_are_folded_away_and_one_that_is_set_is_seen(browser: Page, tmp_path: Path) -> None:
     scene = Scene(UPath(tmp_path))
     rows = [{"prompt": f"x {row}", **{f"column {one}": str(row % 2) for one in range(40)}} for row in range(4)]
     scene.add("wide", rows, width_px=0)

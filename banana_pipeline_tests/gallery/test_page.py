@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from upath import UPath
 
-from banana_pipeline_tests.gallery.browser import Browser, served
+from banana_pipeline_tests.browser import served
+from banana_pipeline_tests.gallery.page import Page
 from banana_pipeline_tests.gallery.scene import START, Scene, address_of, drawn
 
 pytestmark = pytest.mark.slow
@@ -59,17 +60,17 @@ def address(office: Scene, request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 @pytest.fixture
-def page(browser: Browser, office: Scene) -> Browser:
+def page(browser: Page, office: Scene) -> Page:
     browser.open(address_of(office))
     browser.wait_for_all()
     return browser
 
 
-def _prompts(browser: Browser) -> list[str]:
+def _prompts(browser: Page) -> list[str]:
     return browser.run("return Gallery.shownRows().map((row) => row.prompt)")
 
 
-def test_the_page_opens_anywhere_and_shows_every_row(browser: Browser, address: str) -> None:
+def test_the_page_opens_anywhere_and_shows_every_row(browser: Page, address: str) -> None:
     browser.open(address)
     browser.wait_for_all()
     assert browser.text("#count") == "34 rows"
@@ -77,7 +78,7 @@ def test_the_page_opens_anywhere_and_shows_every_row(browser: Browser, address: 
     assert [line for line in browser.log() if "favicon" not in line] == []
 
 
-def test_a_picture_opens_large_anywhere(browser: Browser, address: str) -> None:
+def test_a_picture_opens_large_anywhere(browser: Page, address: str) -> None:
     browser.open(address)
     browser.wait_for_all()
     browser.click("[data-number='1'] button")
@@ -85,7 +86,7 @@ def test_a_picture_opens_large_anywhere(browser: Browser, address: str) -> None:
     browser.wait("document.querySelector('.facts-box dl')")
 
 
-def test_nothing_is_fetched_from_other_hosts(page: Browser) -> None:
+def test_nothing_is_fetched_from_other_hosts(page: Page) -> None:
     page.choose("control-table", "products")
     page.click("[data-number='0'] button")
     page.wait("document.querySelectorAll('#large-references img')[0]?.naturalWidth === 64")
@@ -93,7 +94,7 @@ def test_nothing_is_fetched_from_other_hosts(page: Browser) -> None:
     assert [name for name in names if not name.startswith("file:")] == []
 
 
-def test_every_word_of_a_search_must_be_in_the_prompt_or_an_id(page: Browser) -> None:
+def test_every_word_of_a_search_must_be_in_the_prompt_or_an_id(page: Page) -> None:
     page.search("rain BOAT")
     assert len(_prompts(page)) == 15
     page.search("task-products-2")
@@ -104,12 +105,12 @@ def test_every_word_of_a_search_must_be_in_the_prompt_or_an_id(page: Browser) ->
     ("control", "value", "count"),
     [("table", "products", 4), ("state", "failed", 1), ("aspect_ratio", "16:9", 10), ("aspect_ratio", "1:1", 14)],
 )
-def test_a_filter_leaves_the_rows_that_fit(page: Browser, control: str, value: str, count: int) -> None:
+def test_a_filter_leaves_the_rows_that_fit(page: Page, control: str, value: str, count: int) -> None:
     page.choose(f"control-{control}", value)
     assert page.text("#count") == f"{count} of 34 rows"
 
 
-def test_a_table_s_own_columns_are_filters_once_it_is_chosen(page: Browser) -> None:
+def test_a_table_s_own_columns_are_filters_once_it_is_chosen(page: Page) -> None:
     assert not page.run("return !!document.getElementById('control-own-0')")
     page.choose("control-table", "boats")
     page.choose("control-own-0", "=autumn")
@@ -128,13 +129,13 @@ def test_a_table_s_own_columns_are_filters_once_it_is_chosen(page: Browser) -> N
         ("prompt", "boat 0 in sun"),
     ],
 )
-def test_rows_can_be_put_in_another_order(page: Browser, order: str, first: str) -> None:
+def test_rows_can_be_put_in_another_order(page: Page, order: str, first: str) -> None:
     page.choose("control-table", "boats")
     page.choose("control-sort", order)
     assert _prompts(page)[0] == first
 
 
-def test_a_view_can_be_shared_by_its_address(page: Browser) -> None:
+def test_a_view_can_be_shared_by_its_address(page: Page) -> None:
     page.choose("control-table", "boats")
     page.choose("control-own-0", "=spring")
     page.choose("control-sort", "cost")
@@ -148,20 +149,20 @@ def test_a_view_can_be_shared_by_its_address(page: Browser) -> None:
     assert page.run("return document.getElementById('search').value") == "boat 2"
 
 
-def test_a_search_that_finds_nothing_says_so_and_can_be_undone(page: Browser) -> None:
+def test_a_search_that_finds_nothing_says_so_and_can_be_undone(page: Page) -> None:
     page.search("no such words")
     assert "Nothing matches" in page.text("#empty")
     page.click("#empty button")
     assert page.text("#count") == "34 rows"
 
 
-def test_a_failure_is_a_card_with_its_status_and_reason(page: Browser) -> None:
+def test_a_failure_is_a_card_with_its_status_and_reason(page: Page) -> None:
     page.choose("control-state", "failed")
     assert page.text("[data-number='0'] .state") == "Failed"
     assert page.text("[data-number='0'] .reason") == "The prompt is against the policy."
 
 
-def test_the_large_view_tells_all_that_is_known(page: Browser) -> None:
+def test_the_large_view_tells_all_that_is_known(page: Page) -> None:
     page.click("[data-number='2'] button")
     page.wait("document.querySelector('.facts-box dl')")
     shown = page.text("#large")
@@ -172,7 +173,7 @@ def test_the_large_view_tells_all_that_is_known(page: Browser) -> None:
     assert link.startswith("../images/")
 
 
-def test_references_stand_beside_the_result(page: Browser) -> None:
+def test_references_stand_beside_the_result(page: Page) -> None:
     page.choose("control-table", "products")
     page.click("[data-number='0'] button")
     page.wait("document.querySelectorAll('#large-references figure').length === 3")
@@ -183,7 +184,7 @@ def test_references_stand_beside_the_result(page: Browser) -> None:
     assert page.texts("#large-references .reference-name")[1] == "elsewhere.png"
 
 
-def test_without_a_mouse_a_person_searches_opens_looks_on_and_comes_back(page: Browser) -> None:
+def test_without_a_mouse_a_person_searches_opens_looks_on_and_comes_back(page: Page) -> None:
     page.press("/", "b", "o", "a", "t")
     page.wait("Gallery.shownRows().length === 30")
     page.press("Down")
@@ -200,13 +201,13 @@ def test_without_a_mouse_a_person_searches_opens_looks_on_and_comes_back(page: B
     page.wait(f"{FOCUSED} === '{columns + 2}'")
 
 
-def test_the_skip_link_leads_to_the_first_card(page: Browser) -> None:
+def test_the_skip_link_leads_to_the_first_card(page: Page) -> None:
     page.run("document.getElementById('skip').focus()")
     page.press("Enter")
     assert page.run(f"return {FOCUSED}") == "0"
 
 
-def test_the_focus_stays_in_the_large_view(page: Browser) -> None:
+def test_the_focus_stays_in_the_large_view(page: Page) -> None:
     page.click("[data-number='1'] button")
     page.wait("document.querySelector('.facts-box dl')")
     for _ in range(12):
@@ -214,7 +215,7 @@ def test_the_focus_stays_in_the_large_view(page: Browser) -> None:
         assert page.run("const it = document.activeElement; return it === document.body || !!it.closest('#large')")
 
 
-def test_the_last_card_is_reached_by_one_key(page: Browser) -> None:
+def test_the_last_card_is_reached_by_one_key(page: Page) -> None:
     page.run("Gallery.focusCard(0)")
     page.press("End")
     assert page.run(f"return {FOCUSED}") == "33"
@@ -222,7 +223,7 @@ def test_the_last_card_is_reached_by_one_key(page: Browser) -> None:
     assert page.run(f"return {FOCUSED}") == "0"
 
 
-def test_colours_follow_the_system_until_a_person_chooses(page: Browser) -> None:
+def test_colours_follow_the_system_until_a_person_chooses(page: Page) -> None:
     ground = "getComputedStyle(document.body).backgroundColor"
     light = page.run(f"return {ground}")
     page.prefer("dark")
