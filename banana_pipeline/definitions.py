@@ -23,13 +23,14 @@ from banana_pipeline.defs.images import archive_images  # noqa: E402
 from banana_pipeline.defs.prompts import prompt_tables, read_prompts  # noqa: E402
 from banana_pipeline.defs.report import generation_report  # noqa: E402
 from banana_pipeline.defs.resources import (  # noqa: E402
+    AlertsResource,
     FilesResource,
     KieResource,
     LedgerResource,
     logging_progress,
 )
 from banana_pipeline.defs.schedules import daily_report, daily_report_schedule, retry_schedule  # noqa: E402
-from banana_pipeline.defs.sensor_alerts import AlertsResource, alerts_sensor, run_failure_alert  # noqa: E402
+from banana_pipeline.defs.sensor_alerts import alerts_sensor, run_failure_alert  # noqa: E402
 from banana_pipeline.defs.sensor_archive import unarchived_images_sensor  # noqa: E402
 from banana_pipeline.defs.sensor_following import following, following_sensor  # noqa: E402
 from banana_pipeline.defs.sensor_tables import prompt_tables_sensor  # noqa: E402

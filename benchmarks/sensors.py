@@ -25,9 +25,9 @@ from banana_pipeline.core.requests import account_name
 from banana_pipeline.core.shards import Shard
 from banana_pipeline.definitions import build_defs
 from banana_pipeline.defs.partitions import register_shards
-from banana_pipeline.defs.resources import FilesResource, KieResource, LedgerResource
+from banana_pipeline.defs.resources import AlertsResource, FilesResource, KieResource, LedgerResource
 from banana_pipeline.defs.schedules import retry_schedule
-from banana_pipeline.defs.sensor_alerts import AlertsResource, alerts_sensor
+from banana_pipeline.defs.sensor_alerts import alerts_sensor
 from banana_pipeline.defs.sensor_archive import unarchived_images_sensor
 from banana_pipeline.defs.sensor_tables import prompt_tables_sensor
 from banana_pipeline.defs.sensor_unfinished import unfinished_generations_sensor

@@ -8,12 +8,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-import anyio
 import dagster as dg
 
 from banana_pipeline.core.attempts import Attempt
-from banana_pipeline.core.failures import KeyRefused, KieError, LedgerError
+from banana_pipeline.core.failures import LedgerError
 from banana_pipeline.core.timing import PICTURE_AT_RISK_S
+from banana_pipeline.defs.balances import ask_balances
 from banana_pipeline.defs.resources import FilesResource, KieResource, LedgerResource
 from banana_pipeline.defs.sensor_runs import LOOK_S, silent_runs
 from banana_pipeline.store import ledger_evidence
@@ -21,7 +21,6 @@ from banana_pipeline.store.ledger_open import ledger_exists
 from banana_pipeline.store.schemas import IMAGES
 from banana_pipeline.store.shard_states import states_of
 
-_ASK_WITHIN_S = 5.0
 _CALLBACK_WITHIN = timedelta(minutes=15)
 
 
@@ -49,8 +48,7 @@ def causes(
     _runs(found, instance)
     _pictures(found, files, kie)
     _orders(found, ledger, kie)
-    if kie.api_keys:
-        anyio.run(_balances, found, kie, below_credits)
+    _balances(found, kie, below_credits)
     return found
 
 
@@ -103,25 +101,17 @@ def _by_table(attempts: Iterable[Attempt]) -> dict[str, list[Attempt]]:
     return found
 
 
-async def _balances(found: Causes, kie: KieResource, below_credits: float | None) -> None:
-    async with kie.open_accounts() as accounts:
-        for account in accounts:
-            balance: float | None = None
-            try:
-                with anyio.move_on_after(_ASK_WITHIN_S):
-                    balance = await account.client.credits()
-            except KeyRefused as error:
-                found.texts[f"key:{account.name}"] = (
-                    f"KIE does not accept the key of account {account.name} ({str(error).rsplit(': ', 1)[-1]}); "
-                    "nothing is bought or collected with it. Check KIE_API_KEY, then restart Dagster."
-                )
-                continue
-            except KieError:
-                pass
-            if balance is None:
-                found.unknown |= {"credits", "key"}
-            elif below_credits is not None and balance < below_credits:
-                found.texts[f"credits:{account.name}"] = (
-                    f"Account {account.name} has {balance:,.10g} credits left, less than {below_credits:,.10g}. Top it "
-                    "up at kie.ai; until then rows without credits stay not_submitted, and a later run buys them."
-                )
+def _balances(found: Causes, kie: KieResource, below_credits: float | None) -> None:
+    for one in ask_balances(kie):
+        if one.refused is not None:
+            found.texts[f"key:{one.account}"] = (
+                f"KIE does not accept the key of account {one.account} ({one.refused}); nothing is bought or collected "
+                "with it. Check KIE_API_KEY, then restart Dagster."
+            )
+        elif one.credits is None:
+            found.unknown |= {"credits", "key"}
+        elif below_credits is not None and one.credits < below_credits:
+            found.texts[f"credits:{one.account}"] = (
+                f"Account {one.account} has {one.credits:,.10g} credits left, less than {below_credits:,.10g}. Top it "
+                "up at kie.ai; until then rows without credits stay not_submitted, and a later run buys them."
+            )

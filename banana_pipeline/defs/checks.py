@@ -12,14 +12,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from banana_pipeline.core.decisions import TERMINAL_STATUSES
-from banana_pipeline.core.requests import account_name
+from banana_pipeline.core.requests import PRICE_CREDITS, account_name
 from banana_pipeline.core.shards import Shard
 from banana_pipeline.core.timing import PICTURE_AT_RISK_S
+from banana_pipeline.defs.balances import ask_balances
 from banana_pipeline.defs.events import told_in_words
 from banana_pipeline.defs.metadata import counted, preview_md
 from banana_pipeline.defs.metadata_generations import reasons_of
 from banana_pipeline.defs.metadata_images import other_sizes
-from banana_pipeline.defs.resources import FilesResource, KieResource, LedgerResource
+from banana_pipeline.defs.resources import AlertsResource, FilesResource, KieResource, LedgerResource
 from banana_pipeline.store import ledger_money, ledger_reports
 from banana_pipeline.store.schemas import GENERATIONS, IMAGES
 
@@ -133,6 +134,21 @@ def spend_is_within_budget(
     return _verdict(is_within, _ERROR, todo, run_credits=by_run, most_day_credits=max(by_day, default=0.0), **given)
 
 
+@dg.asset_check(asset=GENERATIONS, description="Every account can buy, and has as much as BANANA_ALERT_BELOW_CREDITS.")
+@told_in_words()
+def credits_are_left(kie: KieResource, alerts: AlertsResource) -> dg.AssetCheckResult:
+    least = max(min(PRICE_CREDITS.values()), alerts.below_credits or 0.0)
+    balances = ask_balances(kie)
+    is_enough = bool(balances) and all(one.credits is not None and one.credits >= least for one in balances)
+    told = {f"credits_of_{one.account}": one.credits for one in balances if one.credits is not None}
+    refused = {f"refused_{one.account}": one.refused for one in balances if one.refused is not None}
+    todo = (
+        "Top up the accounts at kie.ai, or check KIE_API_KEY where KIE tells no balance. Rows without credits stay "
+        "not_submitted; a later run buys them."
+    )
+    return _verdict(is_enough, _WARN, todo, least_credits=least, **told, **refused)
+
+
 def _launch_options(run: dg.DagsterRun) -> dict[str, Any]:
     """What a person has set for ``buy_generations`` in the launchpad."""
     config: dict[str, Any] = dict(run.run_config)
@@ -186,6 +202,7 @@ CHECKS = [
     no_task_is_named_twice,
     success_rate_is_high,
     spend_is_within_budget,
+    credits_are_left,
     every_picture_is_archived,
     pixel_sizes_are_as_asked,
 ]

@@ -122,6 +122,15 @@ class FilesResource(dg.ConfigurableResource):
         return shards_of(table.name, row_count=table.row_count, shard_rows=self.shard_rows)
 
 
+class AlertsResource(dg.ConfigurableResource):
+    """Where alerts go."""
+
+    webhook_url: str = Field(
+        default="", repr=False, description="Set BANANA_ALERT_WEBHOOK_URL; the address is a secret."
+    )
+    below_credits: float | None = Field(default=None, description="A balance below it is an alert; none: no alert.")
+
+
 def logging_progress(context: dg.InitResourceContext) -> Progress:
     """Progress that writes a line into the run's log every few seconds."""
     return Progress(tick=lambda progress: context.log.info(progress.line()) if context.log else None)

@@ -7,23 +7,13 @@ Lives here: sending each alert once per cause, and the alert about a run that fa
 import json
 
 import dagster as dg
-from pydantic import Field
 
 from banana_pipeline.alerts import AlertNotSent, send_alert
 from banana_pipeline.defs.alert_causes import causes
-from banana_pipeline.defs.resources import FilesResource, KieResource, LedgerResource
+from banana_pipeline.defs.resources import AlertsResource, FilesResource, KieResource, LedgerResource
 
 _NO_WEBHOOK = "BANANA_ALERT_WEBHOOK_URL is not set; set it to the address that alerts are posted to"
 _MOST_CHARACTERS = 500
-
-
-class AlertsResource(dg.ConfigurableResource):
-    """Where alerts go."""
-
-    webhook_url: str = Field(
-        default="", repr=False, description="Set BANANA_ALERT_WEBHOOK_URL; the address is a secret."
-    )
-    below_credits: float | None = Field(default=None, description="A balance below it is an alert; none: no alert.")
 
 
 @dg.run_failure_sensor(

@@ -11,7 +11,7 @@ from dagster._serdes import serialize_value
 from banana_pipeline.alerts import AlertNotSent, send_alert
 from banana_pipeline.core.failures import SettingsError
 from banana_pipeline.definitions import build_defs
-from banana_pipeline.defs.sensor_alerts import AlertsResource
+from banana_pipeline.defs.resources import AlertsResource
 from banana_pipeline.settings import read_settings
 from banana_pipeline_tests.defs.webhook import SECRET_PATH, Webhook, running_webhook
 

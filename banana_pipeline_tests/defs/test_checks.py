@@ -6,8 +6,15 @@ import dagster as dg
 import pyarrow as pa
 import pytest
 
+from banana_pipeline.core.requests import account_name
 from banana_pipeline.core.shards import parse_key
-from banana_pipeline.defs.checks import every_picture_is_archived, no_task_is_named_twice, pixel_sizes_are_as_asked
+from banana_pipeline.defs.checks import (
+    credits_are_left,
+    every_picture_is_archived,
+    no_task_is_named_twice,
+    pixel_sizes_are_as_asked,
+)
+from banana_pipeline.defs.resources import AlertsResource
 from banana_pipeline.emulator import EmulatorConfig, RunningEmulator
 from banana_pipeline_tests.defs.conftest import NewWorld
 from banana_pipeline_tests.defs.world import World
@@ -42,6 +49,7 @@ def made(world: World) -> World:
 def test_every_check_runs_with_the_job(world: World) -> None:
     world.add_table("boats", ["boat"])
     assert sorted(_verdicts(world.run())) == [
+        "credits_are_left",
         "every_picture_is_archived",
         "every_row_is_terminal",
         "no_order_is_unconfirmed",
@@ -96,6 +104,24 @@ def test_a_service_that_charges_more_than_its_price_breaks_the_budget(new_world:
         world = new_world(emulator=dear)
         world.add_table("boats", ["boat 1"])
         assert _failed(world.run(ops={"buy_generations": {"max_credits": 20.0}})) == {"spend_is_within_budget": ERROR}
+
+
+def test_an_account_that_can_buy_no_more_is_a_warning_with_its_balance(new_world: NewWorld) -> None:
+    with RunningEmulator(EmulatorConfig(latency_s=(0.02, 0.1), is_drawing=False, opening_credits=30.0)) as poor:
+        world = new_world(emulator=poor)
+        world.add_table("boats", ["boat 1"])
+        result = world.run()
+    assert _failed(result) == {"credits_are_left": WARN}
+    told = _verdicts(result)["credits_are_left"].metadata
+    assert (told["least_credits"].value, told[f"credits_of_{account_name(world.key)}"].value) == (18.0, 12.0)
+
+
+def test_a_key_that_is_not_accepted_is_told(new_world: NewWorld) -> None:
+    with RunningEmulator(EmulatorConfig(latency_s=(0.02, 0.1), is_drawing=False, keys=("another",))) as strange:
+        world = new_world(emulator=strange)
+        verdict = credits_are_left(world.kie, AlertsResource())
+    assert (verdict.passed, verdict.severity) == (False, WARN)
+    assert f"refused_{account_name(world.key)}" in verdict.metadata
 
 
 def test_two_requests_with_one_task_are_an_error(made: World) -> None:

@@ -75,7 +75,7 @@ def test_the_job_makes_everything() -> None:
 
 def test_every_check_belongs_to_an_output_and_says_what_it_asks() -> None:
     specs = [spec for check in defs.asset_checks or [] for spec in check.check_specs]
-    assert len(specs) == 7
+    assert len(specs) == 9
     assert {spec.asset_key.to_user_string() for spec in specs} == {"generations", "images"}
     assert all(spec.description for spec in specs)
 

@@ -11,7 +11,8 @@ import pytest
 from dagster import EventLogEntry
 
 from banana_pipeline.core.requests import account_name
-from banana_pipeline.defs.sensor_alerts import AlertsResource, alerts_sensor, run_failure_alert
+from banana_pipeline.defs.resources import AlertsResource
+from banana_pipeline.defs.sensor_alerts import alerts_sensor, run_failure_alert
 from banana_pipeline_tests.defs.test_sensor_archive import age
 from banana_pipeline_tests.defs.webhook import Webhook, running_webhook
 from banana_pipeline_tests.defs.world import World
