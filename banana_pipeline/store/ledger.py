@@ -34,6 +34,18 @@ _UPDATE = sa.update(attempts).where(
     attempts.c.attempt_id == sa.bindparam("key_attempt_id"), attempts.c.state == sa.bindparam("key_state")
 )
 _REMEMBER = sa.insert(transitions)
+_BY_ID = sa.select(attempts).where(attempts.c.attempt_id == sa.bindparam("key_attempt_id"))
+_OF_TASK = sa.select(attempts.c.attempt_id).where(
+    attempts.c.service == sa.bindparam("key_service"), attempts.c.task_id == sa.bindparam("key_task_id")
+)
+_OF_REQUESTS = (
+    sa.select(attempts)
+    .where(
+        attempts.c.service == sa.bindparam("key_service"),
+        attempts.c.request_id.in_(sa.bindparam("key_request_ids", expanding=True)),
+    )
+    .order_by(attempts.c.claimed_at, attempts.c.number)
+)
 
 
 def save_created(connection: sa.Connection, before: Attempt, *, task_id: str, at: datetime) -> Attempt:
@@ -46,8 +58,7 @@ def save_created(connection: sa.Connection, before: Attempt, *, task_id: str, at
     assert stored is not None, "an attempt is never deleted"
     if stored.state not in {AttemptState.SUBMITTING, AttemptState.UNCONFIRMED}:
         return stored
-    query = sa.select(attempts.c.attempt_id).where(attempts.c.service == before.service, attempts.c.task_id == task_id)
-    if connection.execute(query).first() is None:
+    if connection.execute(_OF_TASK, {"key_service": before.service, "key_task_id": task_id}).first() is None:
         after = mark_submitted(stored, task_id=task_id, at=at)
     elif stored.state is AttemptState.SUBMITTING:
         reason = f"KIE answered with task {task_id}, which belongs to another order"
@@ -82,12 +93,8 @@ def attempts_of(connection: sa.Connection, service: str, request_ids: Iterable[s
     found: dict[str, list[Attempt]] = {}
     wanted = list(request_ids)
     for start in range(0, len(wanted), _IDS_PER_QUERY):
-        query = (
-            sa.select(attempts)
-            .where(attempts.c.service == service, attempts.c.request_id.in_(wanted[start : start + _IDS_PER_QUERY]))
-            .order_by(attempts.c.claimed_at, attempts.c.number)
-        )
-        for row in connection.execute(query).mappings():
+        key = {"key_service": service, "key_request_ids": wanted[start : start + _IDS_PER_QUERY]}
+        for row in connection.execute(_OF_REQUESTS, key).mappings():
             attempt = to_attempt(dict(row))
             found.setdefault(attempt.request_id, []).append(attempt)
     return found
@@ -95,7 +102,7 @@ def attempts_of(connection: sa.Connection, service: str, request_ids: Iterable[s
 
 def attempt(connection: sa.Connection, attempt_id: str) -> Attempt | None:
     """One attempt."""
-    row = connection.execute(sa.select(attempts).where(attempts.c.attempt_id == attempt_id)).mappings().first()
+    row = connection.execute(_BY_ID, {"key_attempt_id": attempt_id}).mappings().first()
     return None if row is None else to_attempt(dict(row))
 
 

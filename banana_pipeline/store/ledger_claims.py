@@ -29,6 +29,12 @@ _CLAIM = {
     "sqlite": sqlite.insert(attempts).on_conflict_do_nothing().returning(attempts.c.attempt_id),
     "postgresql": postgresql.insert(attempts).on_conflict_do_nothing().returning(attempts.c.attempt_id),
 }
+_IN_FLIGHT = sa.select(sa.func.count()).where(
+    attempts.c.service == sa.bindparam("key_service"),
+    attempts.c.account == sa.bindparam("key_account"),
+    attempts.c.state.in_([str(state) for state in IN_FLIGHT_STATES]),
+)
+_IN_FLIGHT_SINCE = _IN_FLIGHT.where(attempts.c.claimed_at > sa.bindparam("key_since"))
 
 PROCESS_ENDED = "the process that sent the order ended before the answer was recorded"
 
@@ -114,14 +120,10 @@ def _forbidden(connection: sa.Connection, attempt: Attempt, limits: Limits) -> C
 
 def in_flight_count(connection: sa.Connection, service: str, account: str, *, since: datetime | None) -> int:
     """Orders and tasks of an account that are under way, leaving out those claimed before ``since``."""
-    query = sa.select(sa.func.count()).where(
-        attempts.c.service == service,
-        attempts.c.account == account,
-        attempts.c.state.in_([str(state) for state in IN_FLIGHT_STATES]),
-    )
-    if since is not None:
-        query = query.where(attempts.c.claimed_at > since)
-    return connection.execute(query).scalar_one()
+    key = {"key_service": service, "key_account": account}
+    if since is None:
+        return connection.execute(_IN_FLIGHT, key).scalar_one()
+    return connection.execute(_IN_FLIGHT_SINCE, {**key, "key_since": since}).scalar_one()
 
 
 def end_dead_claims(
