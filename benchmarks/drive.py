@@ -17,6 +17,17 @@ from pathlib import Path
 import anyio
 import httpx
 
+from banana_pipeline.accounts import Account
+from banana_pipeline.core.requests import GenerationRequest
+from banana_pipeline.generate import Generation
+from banana_pipeline.kie.client import open_client
+from banana_pipeline.kie.pace import Pace, RateLimit
+from banana_pipeline.progress import Progress
+from banana_pipeline.stopping import StopRequest
+from banana_pipeline.store.group_commit import LedgerWriter
+from banana_pipeline.uploads import Uploader
+from banana_pipeline.work import Rules, ShardWork, Wanted
+
 ROWS = 2_000
 IN_FLIGHT = 100
 LATENCY_S = 0.2
@@ -62,17 +73,6 @@ async def driver_run(
     *, base_url: str, ledger_url: str, folder: Path, prompts: Sequence[str], run_id: str, per_second: int
 ) -> None:
     """One run over one shard of ``prompts``; ``folder``: where the pace is kept."""
-    from banana_pipeline.accounts import Account
-    from banana_pipeline.core.requests import GenerationRequest
-    from banana_pipeline.generate import Generation
-    from banana_pipeline.kie.client import open_client
-    from banana_pipeline.kie.pace import Pace, RateLimit
-    from banana_pipeline.progress import Progress
-    from banana_pipeline.stopping import StopRequest
-    from banana_pipeline.store.group_commit import LedgerWriter
-    from banana_pipeline.uploads import Uploader
-    from banana_pipeline.work import Rules, ShardWork, Wanted
-
     requests = [GenerationRequest(prompt=prompt) for prompt in prompts]
     wanted = [
         Wanted(request=it, request_id=it.request_id, prompt_table="bench", row_number=number, table_version="1")
