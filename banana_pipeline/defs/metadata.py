@@ -6,6 +6,7 @@ Lives here: owners, column schemas, small tables in Markdown, counts. Does not l
 import base64
 import io
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -66,8 +67,7 @@ def _cell(value: object) -> str:
 
 def counted(values: Iterable[str]) -> list[tuple[str, int]]:
     """Distinct values and how often they occur, sorted."""
-    found = list(values)
-    return [(value, found.count(value)) for value in sorted(set(found))]
+    return sorted(Counter(values).items())
 
 
 def thumbnails_md(thumbnails: Sequence[tuple[str, str]]) -> dg.MarkdownMetadataValue:
