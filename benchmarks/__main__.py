@@ -5,12 +5,13 @@ Lives here: choosing and printing. Does not live here: what is measured (one mod
 
 import sys
 
-from benchmarks import callbacks, downloads, drive, poll_faults, sensors, validate
+from benchmarks import callbacks, downloads, drive, pages, poll_faults, sensors, validate
 
 BENCHMARKS = {
     "callbacks": callbacks.main,
     "downloads": downloads.main,
     "drive": drive.main,
+    "pages": pages.main,
     "poll_faults": poll_faults.main,
     "sensors": sensors.main,
     "validate": validate.main,
