@@ -18,6 +18,7 @@ from upath import UPath
 from banana_pipeline.core.failures import SettingsError
 from banana_pipeline.kie.json_values import is_plain
 from banana_pipeline.kie.pace import RateLimit, parse_rate
+from banana_pipeline.store.files import check_place
 
 KIE_BASE_URL = "https://api.kie.ai"
 KIE_UPLOAD_BASE_URL = "https://kieai.redpandaai.co"
@@ -125,7 +126,13 @@ def _folder(environ: Mapping[str, str], name: str, default: str) -> UPath:
         path = UPath(text)
     except (ValueError, ImportError) as error:
         raise SettingsError(f"{name} is {text!r}, which cannot be used ({error}); write a folder or a URI") from error
-    return UPath(Path(text).expanduser().absolute()) if path.protocol in {"", "file"} and "://" not in text else path
+    if path.protocol in {"", "file"} and "://" not in text:
+        return UPath(Path(text).expanduser().absolute())
+    try:
+        check_place(path)
+    except SettingsError as error:
+        raise SettingsError(f"{name} cannot be used: {error}") from error
+    return path
 
 
 def _ledger_default(data_dir: UPath) -> str:

@@ -206,8 +206,7 @@ def _file_system(path: UPath) -> Any:
     except ImportError as error:
         package = "banana-pipeline[s3]" if path.protocol in _S3_PROTOCOLS else error.name or f"fsspec[{path.protocol}]"
         raise SettingsError(
-            f"BANANA_DATA_DIR is {as_location(path)}, which needs a package that is not installed: "
-            f"pip install '{package}'"
+            f"{as_location(path)} needs a package that is not installed: pip install '{package}'"
         ) from error
 
 
