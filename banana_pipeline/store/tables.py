@@ -4,18 +4,19 @@ Lives here: names, parts, footers, a table's version. Does not live here: the ch
 reading rows (``prompt_table``, ``row_groups``), turning them into requests (``shard_rows``).
 """
 
+import contextlib
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pyarrow as pa
 from upath import UPath
 
-from banana_pipeline.core.failures import TableError
+from banana_pipeline.core.failures import BananaError, TableError
 from banana_pipeline.core.rows import KNOWN_COLUMNS
 from banana_pipeline.core.shards import safe_name
-from banana_pipeline.store.files import as_location
+from banana_pipeline.store.files import as_location, is_local
 from banana_pipeline.store.prompt_table import PromptTable
 from banana_pipeline.store.row_groups import RowGroup, open_parquet
 from banana_pipeline.store.table_columns import common_schema
@@ -35,17 +36,33 @@ def find_tables(prompts_dir: Path | UPath) -> dict[str, UPath]:
         TableError: the folder cannot be read.
     """
     folder = UPath(prompts_dir)
-    try:
-        paths = sorted(_visible(folder), key=lambda it: it.name) if folder.is_dir() else []
-    except OSError as error:
-        raise TableError(
-            f"The prompts folder {_shown(folder)} cannot be read ({error.strerror or error}); "
-            "allow reading it, or set BANANA_PROMPTS_DIR to another folder."
-        ) from error
     found: dict[str, UPath] = {}
-    for path in filter(_is_table, paths):
-        found.setdefault(table_name(path), path)
+    with _told_of_stores(folder):
+        try:
+            paths = sorted(_visible(folder), key=lambda it: it.name) if folder.is_dir() else []
+        except OSError as error:
+            raise TableError(
+                f"The prompts folder {_shown(folder)} cannot be read ({error.strerror or error}); "
+                "allow reading it, or set BANANA_PROMPTS_DIR to another folder."
+            ) from error
+        for path in filter(_is_table, paths):
+            found.setdefault(table_name(path), path)
     return dict(sorted(found.items()))
+
+
+@contextlib.contextmanager
+def _told_of_stores(path: UPath) -> Iterator[None]:
+    """An object store that cannot be reached raises errors of its own kind; they become sentences too."""
+    try:
+        yield
+    except (BananaError, OSError):
+        raise
+    except Exception as error:
+        if is_local(path):
+            raise
+        raise TableError(
+            f"{_shown(path)} cannot be read: {error}. Check that the place exists and that this machine may read there."
+        ) from error
 
 
 def table_name(path: Path | UPath) -> str:
@@ -65,12 +82,13 @@ def open_table(path: Path | UPath, name: str | None = None) -> PromptTable:
     """
     path = UPath(path)
     name = table_name(path) if name is None else name
-    _check_name(path, name)
-    parts = _parts(path, name)
     schemas: list[pa.Schema] = []
     groups: list[RowGroup] = []
-    for index, part in enumerate(parts):
-        schemas.append(_read_footer(part, index, groups, name))
+    with _told_of_stores(path):
+        _check_name(path, name)
+        parts = _parts(path, name)
+        for index, part in enumerate(parts):
+            schemas.append(_read_footer(part, index, groups, name))
     if not groups:
         raise TableError(f"Table {name!r} has no rows; write at least one row to {_shown(path)}.")
     schema = common_schema(name, parts, schemas)

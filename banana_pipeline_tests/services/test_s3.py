@@ -204,3 +204,18 @@ def test_without_s3fs_one_sentence_says_what_to_install(
     assert "pip install 'banana-pipeline[s3]'" in ended.err
     assert "Traceback" not in ended.said
     assert office.tasks == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", [("run", "boats"), ("estimate", "boats"), ("status",)])
+def test_a_store_that_cannot_be_reached_is_one_sentence(
+    open_one: Callable[[], Office], bucket: Bucket, command: tuple[str, ...]
+) -> None:
+    office = open_one()
+    nowhere = {"AWS_ENDPOINT_URL": "http://127.0.0.1:9", "BANANA_PROMPTS_DIR": f"{bucket.url}/prompts"}
+    ended = _run(office, bucket, *command, **nowhere)
+    assert ended.code == 2
+    assert "127.0.0.1:9" in ended.err
+    assert "Check that the place exists" in ended.err
+    assert "Traceback" not in ended.said
+    assert office.tasks == []
