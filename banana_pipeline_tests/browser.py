@@ -104,7 +104,10 @@ def open_browser(folder: Path) -> Iterator[Browser]:
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     # Both paths are given, so that Selenium looks for nothing in the internet.
     service = webdriver.ChromeService(chromedriver, log_output=str(folder / "chromedriver.log"))
-    with webdriver.Chrome(options=options, service=service) as driver:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("no_proxy", "localhost")  # the driver is on this machine, whatever proxy the environment names
+        driver = webdriver.Chrome(options=options, service=service)
+    with driver:
         yield Browser(driver=driver)
 
 

@@ -6,9 +6,9 @@ from contextlib import ExitStack
 import pytest
 
 from banana_pipeline_tests.callbacks.receiving import Receiving
-from banana_pipeline_tests.store.conftest import _kept_database, ledger_url, new_database
+from banana_pipeline_tests.store.conftest import _kept_database, ledger_url, postgres_url
 
-__all__ = ["_kept_database", "ledger_url", "new_database"]
+__all__ = ["_kept_database", "ledger_url", "postgres_url"]
 
 NewReceiver = Callable[..., Receiving]
 

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import dagster as dg
 import httpx
@@ -14,31 +15,28 @@ from banana_pipeline.core.requests import account_name
 from banana_pipeline.defs.resources import AlertsResource
 from banana_pipeline.defs.sensor_alerts import alerts_sensor, run_failure_alert
 from banana_pipeline_tests.defs.test_sensor_archive import age
+from banana_pipeline_tests.defs.watch import Watch
 from banana_pipeline_tests.defs.webhook import Webhook, running_webhook
 from banana_pipeline_tests.defs.world import World
 
 
 @dataclass(kw_only=True)
-class Watch:
-    """The sensor and its memory, one look after the other."""
+class Listening(Watch):
+    """Also hears what is posted."""
 
-    world: World
     hook: Webhook
     below_credits: float | None = None
-    cursor: str | None = None
 
-    @property
     def alerts(self) -> AlertsResource:
         return AlertsResource(webhook_url=self.hook.url, below_credits=self.below_credits)
 
-    def look(self) -> list[str]:
+    def resources(self) -> dict[str, Any]:
+        return {**super().resources(), "alerts": self.alerts()}
+
+    def told(self) -> list[str]:
         """What one look posted."""
         before = len(self.hook.posted)
-        world = self.world
-        with dg.build_sensor_context(instance=world.instance, cursor=self.cursor) as context:
-            result = alerts_sensor(context, files=world.files, ledger=world.ledger, kie=world.kie, alerts=self.alerts)
-        assert isinstance(result, dg.SensorResult)
-        self.cursor = result.cursor
+        self.look()
         return self.hook.texts[before:]
 
     def set_balance(self, credits: float) -> None:
@@ -57,8 +55,8 @@ def hook() -> Iterator[Webhook]:
 
 
 @pytest.fixture
-def watch(world: World, hook: Webhook) -> Watch:
-    return Watch(world=world, hook=hook)
+def watch(world: World, hook: Webhook) -> Listening:
+    return Listening(sensor=alerts_sensor, world=world, hook=hook)
 
 
 # Causes
@@ -69,96 +67,96 @@ def test_it_is_off_until_a_person_turns_it_on() -> None:
     assert run_failure_alert.default_status is dg.DefaultSensorStatus.STOPPED
 
 
-def test_where_all_is_well_nobody_is_told(watch: Watch) -> None:
+def test_where_all_is_well_nobody_is_told(watch: Listening) -> None:
     watch.world.add_table("boats", ["boat"])
     watch.world.run()
-    assert watch.look() == []
+    assert watch.told() == []
 
 
-def test_low_credits_are_told_once(watch: Watch) -> None:
+def test_low_credits_are_told_once(watch: Listening) -> None:
     watch.set_balance(100.0)
     watch.below_credits = 500.0
-    (text,) = watch.look()
+    (text,) = watch.told()
     assert f"Account {account_name(watch.world.key)} has 100 credits left, less than 500. Top it up" in text
-    assert watch.look() == []
+    assert watch.told() == []
 
 
-def test_credits_that_were_enough_again_and_run_low_again_are_told_again(watch: Watch) -> None:
+def test_credits_that_were_enough_again_and_run_low_again_are_told_again(watch: Listening) -> None:
     watch.below_credits = 500.0
     told = []
     for balance in (100.0, 1_000.0, 100.0):
         watch.set_balance(balance)
-        told.append(len(watch.look()))
+        told.append(len(watch.told()))
     assert told == [1, 0, 1]
 
 
-def test_without_a_limit_the_balance_is_no_alert(watch: Watch) -> None:
+def test_without_a_limit_the_balance_is_no_alert(watch: Listening) -> None:
     watch.set_balance(0.0)
-    assert watch.look() == []
+    assert watch.told() == []
 
 
-def test_an_order_without_an_answer_is_told_once(watch: Watch) -> None:
+def test_an_order_without_an_answer_is_told_once(watch: Listening) -> None:
     watch.world.add_table("boats", ["boat [fault:lost_answer]"])
     watch.world.run()
-    (text,) = watch.look()
+    (text,) = watch.told()
     assert "1 orders of table 'boats' have lost their answer; KIE may have charged 18 credits" in text
     assert "banana resolve boats" in text
-    assert watch.look() == []
+    assert watch.told() == []
 
 
-def test_another_order_without_an_answer_is_told_too(watch: Watch) -> None:
+def test_another_order_without_an_answer_is_told_too(watch: Listening) -> None:
     watch.world.add_table("boats", ["boat [fault:lost_answer]"])
     watch.world.run()
-    watch.look()
+    watch.told()
     watch.world.add_table("boats", ["boat [fault:lost_answer]", "another boat [fault:lost_answer]"])
     watch.world.run()
-    assert len(watch.look()) == 1
+    assert len(watch.told()) == 1
 
 
-def test_pictures_about_to_vanish_are_told_once(watch: Watch) -> None:
+def test_pictures_about_to_vanish_are_told_once(watch: Listening) -> None:
     watch.world.add_table("boats", ["boat"])
     watch.world.run(assets=["prompts", "rejected_prompts", "generations"])
     age(watch.world, "boats.0000", hours=21)
-    (text,) = watch.look()
+    (text,) = watch.told()
     assert "Pictures of table 'boats' (first in shard boats.0000) were made over 20 hours ago" in text
-    assert watch.look() == []
+    assert watch.told() == []
 
 
-def test_pictures_of_today_are_no_alert(watch: Watch) -> None:
+def test_pictures_of_today_are_no_alert(watch: Listening) -> None:
     watch.world.add_table("boats", ["boat"])
     watch.world.run(assets=["prompts", "rejected_prompts", "generations"])
     age(watch.world, "boats.0000", hours=19)
-    assert watch.look() == []
+    assert watch.told() == []
 
 
-def test_a_ledger_that_does_not_work_is_told_once(watch: Watch) -> None:
+def test_a_ledger_that_does_not_work_is_told_once(watch: Listening) -> None:
     (watch.world.folder / "ledger.sqlite").write_bytes(b"no database, whatever its name says" * 100)
-    (text,) = watch.look()
+    (text,) = watch.told()
     assert "The ledger does not work, so nothing is bought or collected" in text
-    assert watch.look() == []
+    assert watch.told() == []
 
 
-def test_an_alert_the_webhook_did_not_take_is_posted_by_the_next_look(watch: Watch) -> None:
+def test_an_alert_the_webhook_did_not_take_is_posted_by_the_next_look(watch: Listening) -> None:
     watch.set_balance(1.0)
     watch.below_credits = 500.0
     watch.hook.statuses = [500, 500, 500]
-    assert watch.look() == []
-    assert len(watch.look()) == 1
+    assert watch.told() == []
+    assert len(watch.told()) == 1
 
 
-def test_a_service_that_does_not_answer_does_not_make_an_old_alert_new(watch: Watch, world: World) -> None:
+def test_a_service_that_does_not_answer_does_not_make_an_old_alert_new(watch: Listening, world: World) -> None:
     watch.set_balance(1.0)
     watch.below_credits = 500.0
-    watch.look()
+    watch.told()
     there = world.emulator
     httpx.post(f"{there.base_url}/admin/accounts", json={"key": world.key, "is_revoked": True}, trust_env=False)
-    assert ["KIE does not accept the key" in text for text in watch.look()] == [True]
+    assert ["KIE does not accept the key" in text for text in watch.told()] == [True]
 
 
-def test_a_run_that_says_nothing_for_hours_is_told_once(watch: Watch) -> None:
+def test_a_run_that_says_nothing_for_hours_is_told_once(watch: Listening) -> None:
     job = watch.world.definitions().resolve_job_def("generate_images")
     run = watch.world.instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED)
-    assert watch.look() == []
+    assert watch.told() == []
     watch.world.instance.handle_new_event(
         EventLogEntry(
             error_info=None,
@@ -168,9 +166,9 @@ def test_a_run_that_says_nothing_for_hours_is_told_once(watch: Watch) -> None:
             timestamp=(datetime.now(UTC) - timedelta(hours=3)).timestamp(),
         )
     )
-    (text,) = watch.look()
+    (text,) = watch.told()
     assert f"Dagster run {run.run_id[:8]} is shown as under way and has said nothing for two hours" in text
-    assert watch.look() == []
+    assert watch.told() == []
 
 
 # Runs that failed
@@ -184,17 +182,17 @@ def _failed_run(world: World) -> dg.ExecuteInProcessResult:
     return world.run("boats.0000")
 
 
-def _tell(watch: Watch, result: dg.ExecuteInProcessResult) -> object:
+def _tell(watch: Listening, result: dg.ExecuteInProcessResult) -> object:
     context = dg.build_run_status_sensor_context(
         sensor_name="run_failure_alert",
         dagster_instance=watch.world.instance,
         dagster_run=watch.world.instance.get_run_by_id(result.run_id) or result.dagster_run,
         dagster_event=result.get_run_failure_event(),
     ).for_run_failure()
-    return run_failure_alert(context, alerts=watch.alerts)
+    return run_failure_alert(context, alerts=watch.alerts())
 
 
-def test_a_run_that_failed_is_told_with_its_reason(watch: Watch) -> None:
+def test_a_run_that_failed_is_told_with_its_reason(watch: Listening) -> None:
     result = _failed_run(watch.world)
     _tell(watch, result)
     (text,) = watch.hook.texts
@@ -203,14 +201,14 @@ def test_a_run_that_failed_is_told_with_its_reason(watch: Watch) -> None:
     assert "nothing is bought twice" in text
 
 
-def test_a_run_that_is_tried_again_is_no_alert(watch: Watch) -> None:
+def test_a_run_that_is_tried_again_is_no_alert(watch: Listening) -> None:
     result = _failed_run(watch.world)
     watch.world.instance.add_run_tags(result.run_id, {"dagster/will_retry": "true"})
     _tell(watch, result)
     assert watch.hook.posted == []
 
 
-def test_without_an_address_each_sensor_says_what_is_missing(watch: Watch) -> None:
+def test_without_an_address_each_sensor_says_what_is_missing(watch: Listening) -> None:
     result = _failed_run(watch.world)
     watch.hook.url = ""
     assert "BANANA_ALERT_WEBHOOK_URL is not set" in str(_tell(watch, result))

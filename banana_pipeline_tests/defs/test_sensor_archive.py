@@ -2,8 +2,6 @@
 
 import os
 import sqlite3
-from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
@@ -11,30 +9,9 @@ import pyarrow as pa
 import pytest
 
 from banana_pipeline.core.shards import parse_key
-from banana_pipeline.defs.partitions import RANGE_END_TAG, RANGE_START_TAG, range_tags
 from banana_pipeline.defs.sensor_archive import unarchived_images_sensor
+from banana_pipeline_tests.defs.watch import Watch, range_of
 from banana_pipeline_tests.defs.world import World
-
-
-@dataclass(kw_only=True)
-class Watch:
-    """The sensor and its memory, one look after the other."""
-
-    world: World
-    cursor: str | None = None
-
-    def look(self) -> dg.SensorResult:
-        context = dg.build_sensor_context(instance=self.world.instance, cursor=self.cursor)
-        result = unarchived_images_sensor(context, files=self.world.files, kie=self.world.kie)
-        assert isinstance(result, dg.SensorResult)
-        self.cursor = result.cursor
-        return result
-
-    def requests(self) -> Sequence[dg.RunRequest]:
-        return self.look().run_requests or []
-
-    def ranges(self) -> list[tuple[str, str]]:
-        return [(request.tags[RANGE_START_TAG], request.tags[RANGE_END_TAG]) for request in self.requests()]
 
 
 def age(world: World, shard_key: str, hours: float) -> None:
@@ -53,7 +30,7 @@ def age(world: World, shard_key: str, hours: float) -> None:
 
 @pytest.fixture
 def watch(world: World) -> Watch:
-    return Watch(world=world)
+    return Watch(sensor=unarchived_images_sensor, world=world)
 
 
 @pytest.fixture
@@ -76,7 +53,7 @@ def test_it_says_that_turning_it_on_costs_no_credits() -> None:
 
 def test_pictures_that_were_never_downloaded_are_one_run_of_images_alone(unarchived: Watch) -> None:
     (request,) = unarchived.requests()
-    assert (request.tags[RANGE_START_TAG], request.tags[RANGE_END_TAG]) == ("boats.0000", "boats.0002")
+    assert range_of(request) == ("boats.0000", "boats.0002")
     assert request.asset_selection == [dg.AssetKey("images")]
 
 
@@ -84,7 +61,7 @@ def test_the_run_it_asks_for_archives_everything_and_ends_its_work(unarchived: W
     ((first, last),) = unarchived.ranges()
     assert unarchived.world.run(first, last, assets=["images"]).success
     assert unarchived.world.warehouse.dataset("images").count_rows() == 8
-    assert "every picture is archived" in str(unarchived.look().skip_reason)
+    assert "every picture is archived" in unarchived.reason()
 
 
 def test_pictures_of_this_minute_are_left_alone(watch: Watch) -> None:
@@ -126,11 +103,7 @@ def test_what_was_just_asked_for_is_not_asked_for_again(unarchived: Watch) -> No
 
 
 def test_shards_that_a_run_works_on_are_left_alone(unarchived: Watch) -> None:
-    unarchived.world.instance.create_run_for_job(
-        unarchived.world.definitions().resolve_job_def("generate_images"),
-        status=dg.DagsterRunStatus.STARTED,
-        tags=range_tags("boats.0001", "boats.0001"),
-    )
+    unarchived.started("boats.0001", "boats.0001")
     assert unarchived.ranges() == [("boats.0000", "boats.0000"), ("boats.0002", "boats.0002")]
 
 

@@ -2,13 +2,14 @@
 
 import pytest
 
-from banana_pipeline_tests.defs.test_sensor_tables import Watch, started
+from banana_pipeline.defs.sensor_tables import prompt_tables_sensor
+from banana_pipeline_tests.defs.watch import Watch
 from banana_pipeline_tests.defs.world import World
 
 
 @pytest.fixture
 def watch(world: World) -> Watch:
-    return Watch(world=world)
+    return Watch(sensor=prompt_tables_sensor, world=world)
 
 
 def _shards(watch: Watch) -> list[str]:
@@ -73,7 +74,7 @@ def test_a_folder_that_is_not_mounted_says_nothing_about_its_tables(watch: Watch
 def test_shards_that_a_run_works_on_are_not_removed(watch: Watch) -> None:
     path = watch.world.add_table("boats", ["boat"])
     watch.look()
-    started(watch, "boats.0000", "boats.0000")
+    watch.started("boats.0000", "boats.0000")
     path.unlink()
     watch.look()
     assert _shards(watch) == ["boats.0000"]

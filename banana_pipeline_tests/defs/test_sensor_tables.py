@@ -1,49 +1,19 @@
 """The sensor on the prompts folder: what it starts a run for, and what it leaves alone."""
 
 import os
-from dataclasses import dataclass
 from itertools import pairwise
 
 import dagster as dg
 import pytest
 
-from banana_pipeline.defs.partitions import RANGE_END_TAG, RANGE_START_TAG, range_tags
 from banana_pipeline.defs.sensor_tables import prompt_tables_sensor
+from banana_pipeline_tests.defs.watch import Watch
 from banana_pipeline_tests.defs.world import World
-
-
-@dataclass(kw_only=True)
-class Watch:
-    """The sensor and its memory, one look after the other."""
-
-    world: World
-    cursor: str | None = None
-
-    def look(self) -> dg.SensorResult:
-        context = dg.build_sensor_context(instance=self.world.instance, cursor=self.cursor)
-        result = prompt_tables_sensor(context, files=self.world.files)
-        assert isinstance(result, dg.SensorResult)
-        self.cursor = result.cursor
-        return result
-
-    def reason(self) -> str:
-        """Why a look started nothing."""
-        skipped = self.look().skip_reason
-        return "" if skipped is None else str(skipped.skip_message)
-
-    def ranges(self) -> list[tuple[str, str]]:
-        return [(request.tags[RANGE_START_TAG], request.tags[RANGE_END_TAG]) for request in self.requests()]
-
-    def requests(self) -> list[dg.RunRequest]:
-        return list(self.look().run_requests or [])
-
-    def run_keys(self) -> list[str | None]:
-        return [request.run_key for request in self.requests()]
 
 
 @pytest.fixture
 def watch(world: World) -> Watch:
-    return Watch(world=world)
+    return Watch(sensor=prompt_tables_sensor, world=world)
 
 
 def test_it_is_off_until_a_person_turns_it_on() -> None:
@@ -204,24 +174,15 @@ def test_forty_tables_at_once_with_a_half_written_one_among_them_are_all_run_but
         watch.world.add_table(f"t{number:02}", [f"boat of table {number}"])
     half = watch.world.prompts / "t20.parquet"
     half.write_bytes(half.read_bytes()[:-10])
-    (request,) = watch.requests()
-    assert watch.world.run(request.tags[RANGE_START_TAG], request.tags[RANGE_END_TAG]).success
+    ((first, last),) = watch.ranges()
+    assert watch.world.run(first, last).success
     assert sorted(watch.world.events("images")) == [f"t{number:02}.0000" for number in range(40) if number != 20]
-
-
-def started(watch: Watch, first: str, last: str) -> dg.DagsterRun:
-    """A run over a range of shards that Dagster believes to be under way."""
-    return watch.world.instance.create_run_for_job(
-        watch.world.definitions().resolve_job_def("generate_images"),
-        status=dg.DagsterRunStatus.STARTED,
-        tags=range_tags(first, last),
-    )
 
 
 def test_a_table_replaced_while_a_run_works_on_it_waits_for_the_end_of_that_run(watch: Watch) -> None:
     watch.world.add_table("boats", ["boat"])
     watch.look()
-    run = started(watch, "boats.0000", "boats.0000")
+    run = watch.started("boats.0000", "boats.0000")
     watch.world.add_table("boats", ["another boat"])
     assert f"it is started when run {run.run_id[:8]} has ended" in watch.reason()
     watch.world.instance.report_run_failed(run)
@@ -231,7 +192,7 @@ def test_a_table_replaced_while_a_run_works_on_it_waits_for_the_end_of_that_run(
 def test_a_run_on_another_table_is_not_waited_for(watch: Watch) -> None:
     watch.world.add_table("boats", ["boat"])
     watch.look()
-    started(watch, "boats.0000", "boats.0000")
+    watch.started("boats.0000", "boats.0000")
     watch.world.add_table("cars", ["car"])
     assert watch.ranges() == [("cars.0000", "cars.0000")]
 

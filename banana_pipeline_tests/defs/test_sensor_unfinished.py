@@ -2,48 +2,27 @@
 
 import json
 import sqlite3
-from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import dagster as dg
 import pytest
 
-from banana_pipeline.defs.partitions import RANGE_END_TAG, RANGE_START_TAG, range_tags
 from banana_pipeline.defs.sensor_unfinished import unfinished_generations_sensor
 from banana_pipeline.store.ledger_callbacks import keep_callback
+from banana_pipeline_tests.defs.watch import Watch, range_of
 from banana_pipeline_tests.defs.world import World
 
 LEFT = {"buy_generations": {"wait_for_results": False}}
 
 
-@dataclass(kw_only=True)
-class Watch:
-    """The sensor and its memory, one look after the other."""
-
-    world: World
-    cursor: str | None = None
-
-    def look(self) -> dg.SensorResult:
-        context = dg.build_sensor_context(instance=self.world.instance, cursor=self.cursor)
-        world = self.world
-        result = unfinished_generations_sensor(context, files=world.files, ledger=world.ledger, kie=world.kie)
-        assert isinstance(result, dg.SensorResult)
-        self.cursor = result.cursor
-        return result
-
-    def requests(self) -> Sequence[dg.RunRequest]:
-        return self.look().run_requests or []
-
-    def ranges(self) -> list[tuple[str, str]]:
-        return [(request.tags[RANGE_START_TAG], request.tags[RANGE_END_TAG]) for request in self.requests()]
+class Collecting(Watch):
+    """Also does what the sensor asks for, and lets time pass."""
 
     def obey(self) -> list[dg.ExecuteInProcessResult]:
         """Run what one look asks for."""
         return [
             self.world.run(
-                request.tags[RANGE_START_TAG],
-                request.tags[RANGE_END_TAG],
+                *range_of(request),
                 ops={name: op["config"] for name, op in request.run_config["ops"].items()},
                 assets=[key.to_user_string() for key in request.asset_selection or []],
             )
@@ -66,12 +45,12 @@ class Watch:
 
 
 @pytest.fixture
-def watch(world: World) -> Watch:
-    return Watch(world=world)
+def watch(world: World) -> Collecting:
+    return Collecting(sensor=unfinished_generations_sensor, world=world)
 
 
 @pytest.fixture
-def left(watch: Watch) -> Watch:
+def left(watch: Collecting) -> Collecting:
     """Three shards that were bought and not waited for, a day ago."""
     watch.world.add_table("boats", [f"boat {number}" for number in range(8)])
     watch.world.run(ops=LEFT)
@@ -91,24 +70,24 @@ def test_it_says_that_turning_it_on_spends_nothing() -> None:
     assert "spends nothing" in (unfinished_generations_sensor.description or "")
 
 
-def test_without_a_ledger_there_is_nothing_to_collect(watch: Watch) -> None:
+def test_without_a_ledger_there_is_nothing_to_collect(watch: Collecting) -> None:
     (watch.world.folder / "ledger.sqlite").unlink()
     assert watch.requests() == []
     assert not (watch.world.folder / "ledger.sqlite").exists()
 
 
-def test_orders_that_nobody_waits_for_are_one_run_over_their_range(left: Watch) -> None:
+def test_orders_that_nobody_waits_for_are_one_run_over_their_range(left: Collecting) -> None:
     assert left.ranges() == [("boats.0000", "boats.0002")]
 
 
-def test_the_run_it_asks_for_collects_everything(left: Watch) -> None:
+def test_the_run_it_asks_for_collects_everything(left: Collecting) -> None:
     (result,) = left.obey()
     assert result.success
     assert _statuses(left.world) == ["succeeded"] * 8
     assert left.world.warehouse.dataset("images").count_rows() == 8
 
 
-def test_the_run_it_asks_for_buys_nothing_new(left: Watch) -> None:
+def test_the_run_it_asks_for_buys_nothing_new(left: Collecting) -> None:
     left.world.add_table("boats", [f"boat {number}" for number in range(8)] + ["never bought"])
     left.world.run(assets=["prompts", "rejected_prompts"])
     left.obey()
@@ -116,7 +95,7 @@ def test_the_run_it_asks_for_buys_nothing_new(left: Watch) -> None:
     assert len(left.world.bought) == 8
 
 
-def test_a_row_that_is_not_bought_says_why(left: Watch) -> None:
+def test_a_row_that_is_not_bought_says_why(left: Collecting) -> None:
     left.world.add_table("boats", [f"boat {number}" for number in range(8)] + ["never bought"])
     left.world.run(assets=["prompts", "rejected_prompts"])
     left.obey()
@@ -124,7 +103,7 @@ def test_a_row_that_is_not_bought_says_why(left: Watch) -> None:
     assert "this run collects only; nothing new was bought" in reasons.to_pylist()
 
 
-def test_a_collected_task_that_failed_is_not_bought_again(watch: Watch) -> None:
+def test_a_collected_task_that_failed_is_not_bought_again(watch: Collecting) -> None:
     watch.world.add_table("boats", ["boat [fail:internal:1]"])
     watch.world.run(ops=LEFT)
     watch.age()
@@ -133,7 +112,7 @@ def test_a_collected_task_that_failed_is_not_bought_again(watch: Watch) -> None:
     assert len(watch.world.bought) == 1
 
 
-def test_rows_that_wait_for_another_table_s_order_are_completed(watch: Watch) -> None:
+def test_rows_that_wait_for_another_table_s_order_are_completed(watch: Collecting) -> None:
     watch.world.add_table("boats", ["boat 1", "boat 2"])
     watch.world.add_table("ships", ["boat 2", "boat 1"])
     watch.world.run(ops=LEFT)
@@ -146,68 +125,59 @@ def test_rows_that_wait_for_another_table_s_order_are_completed(watch: Watch) ->
     assert watch.requests() == []
 
 
-def test_orders_of_this_minute_are_left_alone(watch: Watch) -> None:
+def test_orders_of_this_minute_are_left_alone(watch: Collecting) -> None:
     watch.world.add_table("boats", ["boat"])
     watch.world.run(ops=LEFT)
     assert watch.requests() == []
 
 
-def test_shards_that_a_run_works_on_are_left_alone(left: Watch) -> None:
-    left.world.instance.create_run_for_job(
-        left.world.definitions().resolve_job_def("generate_images"),
-        status=dg.DagsterRunStatus.STARTED,
-        tags=range_tags("boats.0000", "boats.0001"),
-    )
+def test_shards_that_a_run_works_on_are_left_alone(left: Collecting) -> None:
+    left.started("boats.0000", "boats.0001")
     assert left.ranges() == [("boats.0002", "boats.0002")]
 
 
-def test_a_run_whose_process_was_killed_is_not_waited_for(left: Watch) -> None:
-    run = left.world.instance.create_run_for_job(
-        left.world.definitions().resolve_job_def("generate_images"),
-        status=dg.DagsterRunStatus.STARTED,
-        tags=range_tags("boats.0000", "boats.0002"),
-    )
+def test_a_run_whose_process_was_killed_is_not_waited_for(left: Collecting) -> None:
+    run = left.started("boats.0000", "boats.0002")
     left.sql(f"UPDATE attempts SET run_id = '{run.run_id}', owner = 12345 WHERE prompt_table = 'boats'")
     assert left.ranges() == [("boats.0000", "boats.0002")]
 
 
-def test_what_was_just_asked_for_is_not_asked_for_again(left: Watch) -> None:
+def test_what_was_just_asked_for_is_not_asked_for_again(left: Collecting) -> None:
     left.look()
     assert left.requests() == []
 
 
-def test_what_did_not_help_is_tried_again_later_under_another_key(left: Watch) -> None:
-    first = left.requests()
+def test_what_did_not_help_is_tried_again_later_under_another_key(left: Collecting) -> None:
+    first = left.run_keys()
     left.wait_for_patience()
-    second = left.requests()
-    assert len({request.run_key for request in (*first, *second)}) == 2
+    assert len({*first, *left.run_keys()}) == 2
 
 
-def test_a_look_whose_memory_was_lost_asks_for_the_same_run(left: Watch) -> None:
-    first = left.requests()
+def test_a_look_whose_memory_was_lost_asks_for_the_same_run(left: Collecting) -> None:
+    first = left.run_keys()
     left.cursor = None
-    assert [request.run_key for request in left.requests()] == [request.run_key for request in first]
+    assert left.run_keys() == first
 
 
 @pytest.mark.parametrize("cursor", ["", "{", "[]", '{"boats.0000": 7}', '{"boats.0000": [1]}'])
-def test_a_memory_it_cannot_read_is_forgotten(left: Watch, cursor: str) -> None:
+def test_a_memory_it_cannot_read_is_forgotten(left: Collecting, cursor: str) -> None:
     left.cursor = cursor
     assert len(left.requests()) == 1
 
 
-def test_overdue_orders_are_collected(left: Watch) -> None:
+def test_overdue_orders_are_collected(left: Collecting) -> None:
     left.sql("UPDATE attempts SET state = 'overdue' WHERE state = 'submitted'")
     assert left.ranges() == [("boats.0000", "boats.0002")]
 
 
-def test_an_order_without_an_answer_waits_for_a_person(watch: Watch) -> None:
+def test_an_order_without_an_answer_waits_for_a_person(watch: Collecting) -> None:
     watch.world.add_table("boats", ["boat [fault:lost_answer]"])
     watch.world.run()
     watch.age()
     assert watch.requests() == []
 
 
-def test_an_order_without_an_answer_is_collected_once_its_callback_has_come(watch: Watch) -> None:
+def test_an_order_without_an_answer_is_collected_once_its_callback_has_come(watch: Collecting) -> None:
     watch.world.add_table("boats", ["boat [fault:lost_answer]"])
     watch.world.run()
     watch.age()
@@ -218,24 +188,24 @@ def test_an_order_without_an_answer_is_collected_once_its_callback_has_come(watc
     assert watch.ranges() == [("boats.0000", "boats.0000")]
 
 
-def test_orders_of_another_account_are_left_alone(left: Watch) -> None:
+def test_orders_of_another_account_are_left_alone(left: Collecting) -> None:
     left.world.key = "another key"
     assert left.requests() == []
 
 
-def test_orders_of_a_table_that_is_gone_are_collected(left: Watch) -> None:
+def test_orders_of_a_table_that_is_gone_are_collected(left: Collecting) -> None:
     (left.world.prompts / "boats.parquet").unlink()
     left.obey()
     assert _statuses(left.world) == ["succeeded"] * 8
 
 
-def test_orders_whose_prompts_are_written_nowhere_are_left_alone(left: Watch) -> None:
+def test_orders_whose_prompts_are_written_nowhere_are_left_alone(left: Collecting) -> None:
     for file in (left.world.folder / "warehouse" / "prompts").rglob("*.parquet"):
         file.unlink()
     assert left.requests() == []
 
 
-def test_orders_whose_own_process_is_still_there_are_left_to_it(left: Watch) -> None:
+def test_orders_whose_own_process_is_still_there_are_left_to_it(left: Collecting) -> None:
     with left.world.ledger.open() as writer:
         left.sql(f"UPDATE attempts SET owner = {writer.presence.owner} WHERE prompt_table = 'boats'")
         assert left.requests() == []

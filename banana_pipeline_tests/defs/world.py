@@ -58,8 +58,12 @@ class World:
     def warehouse(self) -> Warehouse:
         return Warehouse(UPath(self.folder))
 
+    @property
+    def resources(self) -> dict[str, Any]:
+        return {"kie": self.kie, "files": self.files, "ledger": self.ledger}
+
     def definitions(self) -> dg.Definitions:
-        return build_defs({"kie": self.kie, "files": self.files, "ledger": self.ledger})
+        return build_defs(self.resources)
 
     def add_table(self, name: str, prompts: Sequence[str] | Mapping[str, Sequence[Any]]) -> Path:
         """Write a prompt table: its prompts, or all its columns."""

@@ -1,19 +1,16 @@
 """Worlds whose ledger is somewhere else than in their folder. Here: making them. Not here: facts."""
 
 import contextlib
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
 import sqlalchemy as sa
-from sqlalchemy.exc import OperationalError
 
 from banana_pipeline.store.ledger_open import open_engine
 from banana_pipeline.store.ledger_schema import metadata
+from banana_pipeline_tests.databases import database_or_skip
 from banana_pipeline_tests.drivers.world import World
-from banana_pipeline_tests.faults.databases import new_database
 
 
 @dataclass(kw_only=True)
@@ -28,22 +25,9 @@ class ElsewhereWorld(World):
 
 
 @contextlib.contextmanager
-def postgres_database() -> Iterator[str]:
-    """An empty database; skips the test where no server answers."""
-    with contextlib.ExitStack() as stack:
-        try:
-            url = stack.enter_context(new_database())
-        except OperationalError as error:
-            if os.environ.get("CI") == "true":
-                raise
-            pytest.skip(f"no Postgres at PGHOST:PGPORT: {str(error.orig).splitlines()[0]}")
-        yield url
-
-
-@contextlib.contextmanager
 def postgres_copy(taught: Path) -> Iterator[str]:
     """A Postgres ledger that knows what a SQLite one knows."""
-    with postgres_database() as url:
+    with database_or_skip() as url:
         copy_ledger(taught, url)
         yield url
 

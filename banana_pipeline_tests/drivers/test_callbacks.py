@@ -4,14 +4,15 @@ Here: the driver beside the real receiver and the emulator's courier. Not here: 
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import pytest
 
 from banana_pipeline.emulator import Faults
 from banana_pipeline.store import ledger_callbacks
+from banana_pipeline_tests.callbacks.receiving import Receiving
 from banana_pipeline_tests.drivers.conftest import NewWorld
-from banana_pipeline_tests.drivers.receiver import running_receiver
 from banana_pipeline_tests.drivers.rows import PRICE, boats, shard
 from banana_pipeline_tests.drivers.world import World
 
@@ -24,6 +25,13 @@ def marked(*faults: str) -> list[str]:
     return [f"[fault:{fault}] a boat" for fault in faults]
 
 
+@contextmanager
+def receiving(world: World, hmac_key: str | None = None) -> Iterator[str]:
+    """The address at which callbacks are received while the block runs; it has a path and a query of its own."""
+    with Receiving(world.ledger_url, hmac_key=hmac_key) as receiver:
+        yield f"{receiver.url}/kie?from=kie"
+
+
 @pytest.fixture
 def world(new_world: NewWorld) -> World:
     return new_world(webhook_hmac_key=HMAC_KEY)
@@ -31,7 +39,7 @@ def world(new_world: NewWorld) -> World:
 
 @pytest.fixture
 def address(world: World) -> Iterator[str]:
-    with running_receiver(world.ledger_url, HMAC_KEY) as url:
+    with receiving(world, HMAC_KEY) as url:
         yield url
 
 
@@ -75,7 +83,7 @@ def test_a_callback_that_names_a_task_of_somebody_else_is_not_believed(world: Wo
 def test_late_doubled_missing_and_forged_callbacks_change_nothing(new_world: NewWorld) -> None:
     shares = {f"callback_{name}_share": 0.3 for name in ("late", "duplicate", "missing", "forged")}
     world = new_world(webhook_hmac_key=HMAC_KEY, faults=Faults(callback_late_s=1.0, **shares))
-    with running_receiver(world.ledger_url, HMAC_KEY) as url:
+    with receiving(world, HMAC_KEY) as url:
         run = world.run(shard(*boats(40)), callback_url=url)
     assert run.statuses == {"succeeded": 40}
     assert run.credits == world.books["credits"]["spent"] == 40 * PRICE
@@ -83,7 +91,7 @@ def test_late_doubled_missing_and_forged_callbacks_change_nothing(new_world: New
 
 def test_where_callbacks_arrive_hardly_anything_is_polled(new_world: NewWorld) -> None:
     world = new_world(latency_s=(0.5, 4.0))
-    with running_receiver(world.ledger_url) as url:
+    with receiving(world) as url:
         world.run(shard(*boats(10)), callback_url=url)  # learns how long tasks take
         run = world.run(shard(*(f"ship {n}" for n in range(60))), callback_url=url, max_in_flight=20)
     assert run.statuses == {"succeeded": 60}

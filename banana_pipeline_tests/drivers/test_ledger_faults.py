@@ -19,6 +19,7 @@ from banana_pipeline.cli import main
 from banana_pipeline.core.failures import LedgerError
 from banana_pipeline.store import ledger_open
 from banana_pipeline.store.ledger_check import check_ledger
+from banana_pipeline_tests.databases import become_read_only, become_writable, end_connections
 from banana_pipeline_tests.drivers.conftest import NewWorld
 from banana_pipeline_tests.drivers.ledgers import ElsewhereWorld, postgres_copy
 from banana_pipeline_tests.drivers.rows import KEY, PRICE, boats, shard
@@ -101,12 +102,14 @@ def test_a_run_whose_connections_are_ended_again_and_again_buys_each_row_once(po
 def test_a_database_that_becomes_read_only_ends_the_run_and_the_next_one_goes_on(
     postgres_world: ElsewhereWorld,
 ) -> None:
-    database = sa.make_url(postgres_world.url).database
-    switch = [f"ALTER DATABASE {database} SET default_transaction_read_only = on", END_CONNECTIONS]
-    with postgres_world.when(lambda: postgres_world.books["tasks"] >= 4, lambda: as_owner(postgres_world.url, *switch)):
+    def switch() -> None:
+        become_read_only(postgres_world.url)
+        end_connections(postgres_world.url)
+
+    with postgres_world.when(lambda: postgres_world.books["tasks"] >= 4, switch):
         told = failed(postgres_world, max_in_flight=4)
     assert "read-only transaction" in told
-    as_owner(postgres_world.url, WRITABLE, f"ALTER DATABASE {database} RESET ALL")
+    become_writable(postgres_world.url)
     goes_on(postgres_world)
 
 
@@ -178,12 +181,6 @@ def test_a_ledger_that_cannot_be_opened_is_told_in_one_sentence_before_anything_
 
 # How it is done
 
-END_CONNECTIONS = (
-    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() "
-    "AND pid <> pg_backend_pid()"
-)
-WRITABLE = "SET default_transaction_read_only = off"
-
 
 def goes_on(world: World) -> None:
     """A later run on the mended ledger buys what is left, and nothing again. An answer that could not be recorded
@@ -198,13 +195,6 @@ def goes_on(world: World) -> None:
     assert [found for found in check_ledger(world.ledger_url) if found.is_problem] == []
 
 
-def as_owner(url: str, *statements: str) -> None:
-    engine = sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
-    with engine.connect() as connection:
-        for statement in statements:
-            connection.exec_driver_sql(statement)
-
-
 @contextmanager
 def ending_connections(url: str) -> Iterator[list[int]]:
     """While the block runs, end all other connections to the database, time and again."""
@@ -212,7 +202,7 @@ def ending_connections(url: str) -> Iterator[list[int]]:
 
     def end() -> None:
         while not is_over.wait(0.07):
-            as_owner(url, END_CONNECTIONS)
+            end_connections(url)
             ended.append(1)
 
     thread = threading.Thread(target=end)

@@ -1,14 +1,12 @@
 """Scenes for the tests, on both kinds of ledger."""
 
-import os
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 
 import pytest
-from sqlalchemy.exc import OperationalError
 
-from banana_pipeline_tests.faults.databases import LEDGERS, new_database
+from banana_pipeline_tests.databases import LEDGERS, database_or_skip
 from banana_pipeline_tests.faults.scene import Scene, open_scene
 
 NewScene = Callable[..., Scene]
@@ -24,17 +22,8 @@ def new_scene(tmp_path: Path) -> Iterator[NewScene]:
 @pytest.fixture(params=LEDGERS)
 def ledger_url(request: pytest.FixtureRequest) -> Iterator[str]:
     """An empty ledger of each kind; "" stands for SQLite in the data folder."""
-    with ExitStack() as stack:
-        yield "" if request.param == "sqlite" else _database(stack)
-
-
-def _database(stack: ExitStack) -> str:
-    try:
-        return stack.enter_context(new_database())
-    except OperationalError as error:
-        if os.environ.get("CI") == "true":
-            raise
-        pytest.skip(f"no Postgres at PGHOST:PGPORT: {str(error.orig).splitlines()[0]}")
+    with nullcontext("") if request.param == "sqlite" else database_or_skip() as url:
+        yield url
 
 
 @pytest.fixture

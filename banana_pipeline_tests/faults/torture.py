@@ -20,8 +20,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from banana_pipeline_tests.databases import new_database
 from banana_pipeline_tests.e2e.command import ended, kill_group
-from banana_pipeline_tests.faults.databases import new_database
 from banana_pipeline_tests.faults.judge import Verdict
 from banana_pipeline_tests.faults.receiver import SIGNED, receiving
 from banana_pipeline_tests.faults.scene import Scene, open_scene

@@ -1,82 +1,50 @@
-"""Ledgers to test on: SQLite in a folder of the test, Postgres in a database of the session that is dropped again."""
+"""Ledgers to test on: SQLite in a folder of the test, Postgres in databases that are dropped again."""
 
-import os
-import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.exc import OperationalError
 
 from banana_pipeline.store.group_commit import LedgerWriter
 from banana_pipeline.store.ledger_open import open_engine
 from banana_pipeline.store.ledger_schema import metadata
-
-DATABASES = ("sqlite", "postgresql")
-
-
-def _server_url(database: str) -> sa.URL:
-    return sa.URL.create(
-        "postgresql+psycopg",
-        username=os.environ.get("PGUSER", "postgres"),
-        password=os.environ.get("PGPASSWORD"),
-        host=os.environ.get("PGHOST", "127.0.0.1"),
-        port=int(os.environ.get("PGPORT", "5432")),
-        database=database,
-    )
+from banana_pipeline_tests.databases import LEDGERS, database_or_skip
 
 
 @pytest.fixture(scope="session")
-def new_database() -> Iterator[Callable[[], str]]:
-    """Makes an empty Postgres database and answers its URL; all are dropped at the end."""
-    server = sa.create_engine(
-        _server_url("postgres"), isolation_level="AUTOCOMMIT", connect_args={"connect_timeout": 3}
-    )
-    try:
-        connection = server.connect()
-    except OperationalError as error:
-        if os.environ.get("CI") == "true":
-            raise
-        pytest.skip(f"no Postgres at PGHOST:PGPORT: {str(error.orig).splitlines()[0]}")
-    names: list[str] = []
-
-    def make() -> str:
-        names.append(f"ledger_test_{uuid.uuid4().hex[:12]}")
-        connection.execute(sa.text(f"CREATE DATABASE {names[-1]}"))
-        return _server_url(names[-1]).render_as_string(hide_password=False)
-
-    yield make
-    for name in names:
-        connection.execute(sa.text(f"DROP DATABASE {name} WITH (FORCE)"))
-    connection.close()
+def _kept_database() -> Iterator[str]:
+    with database_or_skip() as url:
+        yield url
 
 
-@pytest.fixture(scope="session")
-def _kept_database(new_database: Callable[[], str]) -> str:
-    return new_database()
-
-
-@pytest.fixture(params=DATABASES)
-def new_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """URL of a ledger that does not exist yet, on each kind of database."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/new/ledger.sqlite"
-    return request.getfixturevalue("new_database")()
-
-
-@pytest.fixture(params=DATABASES)
-def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """URL of an empty, up-to-date ledger, on each kind of database."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/ledger.sqlite"
-    url = request.getfixturevalue("_kept_database")
-    engine = open_engine(url)
+@pytest.fixture
+def postgres_url(_kept_database: str) -> str:
+    """URL of an empty, up-to-date ledger in the session's own database."""
+    engine = open_engine(_kept_database)
     with engine.begin() as connection:
         for table in metadata.sorted_tables:
             connection.execute(sa.delete(table))
     engine.dispose()
-    return url
+    return _kept_database
+
+
+@pytest.fixture(params=LEDGERS)
+def new_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """URL of a ledger that does not exist yet, on each kind of database."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/new/ledger.sqlite"
+        return
+    with database_or_skip() as url:
+        yield url
+
+
+@pytest.fixture(params=LEDGERS)
+def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """URL of an empty, up-to-date ledger, on each kind of database."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/ledger.sqlite"
+    return request.getfixturevalue("postgres_url")
 
 
 @pytest.fixture

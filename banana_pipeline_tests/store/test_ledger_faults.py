@@ -2,13 +2,12 @@
 that is not kept, and what cannot go on says so in one sentence. Not here: files (test_ledger_file_faults).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future
 from datetime import timedelta
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 import stamina
 
 from banana_pipeline.core import attempts as moves
@@ -18,9 +17,8 @@ from banana_pipeline.store import group_commit, ledger, ledger_claims, ledger_mo
 from banana_pipeline.store.group_commit import LedgerWriter
 from banana_pipeline.store.ledger_check import check_ledger
 from banana_pipeline.store.ledger_claims import Claim, Limits
-from banana_pipeline.store.ledger_open import open_engine
-from banana_pipeline.store.ledger_schema import metadata
 from banana_pipeline_tests.core.histories import START, new_attempt
+from banana_pipeline_tests.databases import become_read_only, become_writable, database_or_skip, end_connections
 from banana_pipeline_tests.store.proxy import Cut, Door, open_door
 
 PRICE = 18.0
@@ -35,15 +33,10 @@ def quick_retries() -> Iterator[None]:
 
 
 @pytest.fixture
-def postgres_url(request: pytest.FixtureRequest) -> str:
-    """An empty ledger in the session's own database."""
-    url: str = request.getfixturevalue("_kept_database")
-    engine = open_engine(url)
-    with engine.begin() as connection:
-        for table in metadata.sorted_tables:
-            connection.execute(sa.delete(table))
-    engine.dispose()
-    return url
+def own_url() -> Iterator[str]:
+    """An empty database that a test may change as it likes."""
+    with database_or_skip() as url:
+        yield url
 
 
 @pytest.fixture
@@ -122,7 +115,7 @@ def test_a_server_that_ends_every_connection_again_and_again_is_waited_for(
 ) -> None:
     _, writer = door
     for number in range(10):
-        _end_connections(postgres_url)
+        end_connections(postgres_url)
         _bought(writer, f"{number:032d}", charged=PRICE)
     assert spent(writer) == 10 * PRICE
     assert_sound(postgres_url)
@@ -134,7 +127,7 @@ def test_a_process_whose_connections_were_ended_is_seen_alive_again(
     _, writer = door
     with LedgerWriter(postgres_url) as other:
         assert other.call(other.presence.is_there, writer.presence.owner)
-        _end_connections(postgres_url)
+        end_connections(postgres_url)
         writer.call(lambda connection: None)
         # The server may not have seen the end of the old connection when it was asked for the lock again.
         writer.call(lambda connection: None)
@@ -147,7 +140,7 @@ def test_a_claim_of_a_process_that_is_there_survives_the_loss_of_its_connections
     _, writer = door
     mine = new_attempt(owner=writer.presence.owner)
     writer.call(ledger_claims.claim, mine)
-    _end_connections(postgres_url)
+    end_connections(postgres_url)
     writer.call(lambda connection: None)
     writer.call(lambda connection: None)
     with LedgerWriter(postgres_url) as other:
@@ -171,18 +164,16 @@ def test_a_ledger_that_stays_away_is_given_up_once_and_not_for_each_operation(
     assert len(tries) < 20
 
 
-def test_a_database_that_may_only_be_read_is_one_sentence(new_database: Callable[[], str]) -> None:
-    postgres_url = new_database()
-    LedgerWriter(postgres_url).close()
-    database = sa.make_url(postgres_url).database
-    _as_owner(postgres_url, f"ALTER DATABASE {database} SET default_transaction_read_only = on")
+def test_a_database_that_may_only_be_read_is_one_sentence(own_url: str) -> None:
+    LedgerWriter(own_url).close()
+    become_read_only(own_url)
     with (
         pytest.raises(LedgerError, match=r"^The ledger .* \(cannot .* read-only transaction\); check"),
-        LedgerWriter(postgres_url) as writer,
+        LedgerWriter(own_url) as writer,
     ):
         writer.call(ledger_claims.claim, new_attempt())
-    _as_owner(postgres_url, "SET default_transaction_read_only = off", f"ALTER DATABASE {database} RESET ALL")
-    with LedgerWriter(postgres_url) as writer:
+    become_writable(own_url)
+    with LedgerWriter(own_url) as writer:
         assert writer.call(ledger_claims.claim, new_attempt()) is Claim.MADE
 
 
@@ -209,16 +200,3 @@ def _end_dead(writer: LedgerWriter) -> int:
     is_there: Any = writer.presence.is_there
     at = START + timedelta(seconds=1)
     return writer.call(ledger_claims.end_dead_claims, "api.kie.ai", at=at, run_id="other", is_there=is_there)
-
-
-def _end_connections(url: str) -> None:
-    """As an administrator, or a restart, ends everybody's connections."""
-    _as_owner(url, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-                   "WHERE datname = current_database() AND pid <> pg_backend_pid()")  # fmt: skip
-
-
-def _as_owner(url: str, *statements: str) -> None:
-    engine = sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
-    with engine.connect() as connection:
-        for statement in statements:
-            connection.exec_driver_sql(statement)

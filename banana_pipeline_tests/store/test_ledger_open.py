@@ -1,8 +1,7 @@
 """Opening a ledger: new, old, newer, broken; one sentence for each way it can fail."""
 
 import sqlite3
-import subprocess
-import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,8 @@ import sqlalchemy as sa
 from banana_pipeline.core.failures import LedgerError
 from banana_pipeline.store.ledger_open import open_engine
 from banana_pipeline.store.ledger_schema import metadata
+from banana_pipeline_tests.databases import database_or_skip
+from banana_pipeline_tests.store.at_once import open_at_once
 
 TABLES = sorted(table.name for table in metadata.sorted_tables)
 
@@ -37,15 +38,15 @@ def _schema(engine: sa.Engine) -> dict[str, object]:
     }
 
 
-def test_the_migrations_lead_to_the_schema_of_the_code(new_url: str, request: pytest.FixtureRequest) -> None:
+def test_the_migrations_lead_to_the_schema_of_the_code(new_url: str) -> None:
     migrated = open_engine(new_url)
-    is_sqlite = new_url.startswith("sqlite")
-    plain = sa.create_engine("sqlite://" if is_sqlite else request.getfixturevalue("new_database")())
-    metadata.create_all(plain)
-    assert sorted(_schema(migrated)) == TABLES
-    assert _schema(migrated) == _schema(plain)
-    migrated.dispose()
-    plain.dispose()
+    with nullcontext("sqlite://") if new_url.startswith("sqlite") else database_or_skip() as plain_url:
+        plain = sa.create_engine(plain_url)
+        metadata.create_all(plain)
+        assert sorted(_schema(migrated)) == TABLES
+        assert _schema(migrated) == _schema(plain)
+        migrated.dispose()
+        plain.dispose()
 
 
 def test_opening_again_changes_nothing(new_url: str) -> None:
@@ -128,28 +129,5 @@ def test_sqlite_waits_for_the_disk_at_each_commit(tmp_path: Path) -> None:
     engine.dispose()
 
 
-_OPEN = """
-import sys
-from banana_pipeline.store.ledger_open import open_engine
-print("ready", flush=True)
-sys.stdin.readline()
-open_engine(sys.argv[1]).dispose()
-print("opened", flush=True)
-"""
-
-
 def test_three_processes_that_open_a_new_ledger_at_once_all_succeed(new_url: str) -> None:
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", _OPEN, new_url], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        for _ in range(3)
-    ]
-    for process in processes:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-    for process in processes:
-        assert process.stdin is not None
-        process.stdin.write("\n")
-        process.stdin.flush()
-    assert [process.communicate()[0] for process in processes] == ["opened\n"] * 3
+    assert open_at_once(new_url, 3) == ["opened\n"] * 3

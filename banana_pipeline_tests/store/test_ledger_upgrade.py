@@ -1,8 +1,6 @@
 """A ledger that the first version wrote is opened by this one: nothing is lost, and the money is counted."""
 
 import re
-import subprocess
-import sys
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ from banana_pipeline.store.group_commit import LedgerWriter
 from banana_pipeline.store.ledger_claims import Claim
 from banana_pipeline.store.ledger_open import open_engine
 from banana_pipeline_tests.core.histories import START, new_attempt
+from banana_pipeline_tests.store.at_once import open_at_once
 from banana_pipeline_tests.store.old_ledger import DUMP, load_old_ledger, migrate
 
 OLD_TABLES = ("attempts", "transitions", "uploads", "regenerations")
@@ -116,27 +115,8 @@ def test_orders_that_the_first_version_left_behind_become_unconfirmed(old_url: s
         assert ended == sum(one.service == "api.kie.ai" for one in left) > 0
 
 
-_OPEN = """
-import sys
-from banana_pipeline.store.ledger_open import open_engine
-print("ready", flush=True)
-sys.stdin.readline()
-open_engine(sys.argv[1]).dispose()
-print("opened", flush=True)
-"""
-
-
 def test_two_processes_that_upgrade_at_once_both_succeed_and_count_once(old_url: str) -> None:
-    command = [sys.executable, "-c", _OPEN, old_url]
-    processes = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    for process in processes:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-    for process in processes:
-        assert process.stdin is not None
-        process.stdin.write("\n")
-        process.stdin.flush()
-    assert [process.communicate(timeout=60)[0] for process in processes] == ["opened\n"] * 2
+    assert open_at_once(old_url, 2) == ["opened\n"] * 2
     spent = sum(row["credits"] for row in contents(old_url)["spending"] if row["scope"] == "run")
     with LedgerWriter(old_url) as writer:
         assert spent == pytest.approx(sum(one.committed_credits for one in writer.call(_all_attempts)))
