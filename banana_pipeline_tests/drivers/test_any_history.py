@@ -28,7 +28,8 @@ from banana_pipeline.store.ledger_check import check_ledger
 from banana_pipeline.store.ledger_open import open_engine
 from banana_pipeline.store.ledger_schema import attempts, metadata
 from banana_pipeline.work import Rules
-from banana_pipeline_tests.drivers.ledgers import copy_ledger, postgres_database
+from banana_pipeline_tests.databases import database_or_skip
+from banana_pipeline_tests.drivers.ledgers import copy_ledger
 from banana_pipeline_tests.drivers.mortal import Process, run_all
 from banana_pipeline_tests.drivers.rows import shard
 from banana_pipeline_tests.drivers.simulated_kie import PRICE, SERVICE, Fate, Said, SimulatedKie
@@ -239,7 +240,7 @@ def sqlite_ledgers(quick_past: Path, tmp_path: Path) -> NewLedger:
 @pytest.fixture
 def postgres_ledgers(quick_past: Path) -> Iterator[NewLedger]:
     """One database, emptied for each history."""
-    with postgres_database() as url:
+    with database_or_skip() as url:
 
         def new() -> str:
             engine = open_engine(url)
