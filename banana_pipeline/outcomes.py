@@ -10,7 +10,9 @@ from importlib.metadata import version
 
 import pyarrow as pa
 
-from banana_pipeline.core.decisions import RowOutcome, row_outcome
+from banana_pipeline.core.attempts import Attempt, AttemptState
+from banana_pipeline.core.decisions import RowOutcome, refusal_of, row_outcome
+from banana_pipeline.core.failures import task_failure
 from banana_pipeline.work import ShardDone
 
 CODE_VERSION = version("banana-pipeline")
@@ -42,6 +44,7 @@ def _record(outcome: RowOutcome) -> dict[str, object]:
     }
     if attempt is not None:
         record |= {
+            "failure": _failure(attempt),
             "attempt": attempt.number,
             "attempt_id": attempt.attempt_id,
             "task_id": attempt.task_id,
@@ -55,3 +58,10 @@ def _record(outcome: RowOutcome) -> dict[str, object]:
             "run_id": attempt.run_id,
         }
     return record
+
+
+def _failure(attempt: Attempt) -> str | None:
+    """One word for what went wrong: a task's failure, or why the order was refused."""
+    if attempt.state is AttemptState.FAILED:
+        return str(task_failure(fail_code=attempt.fail_code, fail_msg=attempt.fail_msg))
+    return str(refusal_of(attempt)) if attempt.state is AttemptState.REFUSED else None

@@ -144,11 +144,11 @@ def _write_outputs(folder: Path) -> None:
         warehouse.write(asset, first, pa.Table.from_pylist(rows, schema=contract_schema(asset)))
         source = Path(warehouse.path(asset, first).path)
         for number in range(TABLES):
-            target = source.parent.parent / f"table={_table(number)}"
+            target = source.parent.parent / f"source={_table(number)}"
             target.mkdir(exist_ok=True)
             for index in range(SHARDS):
                 if (number, index) != (0, 0):
-                    shutil.copy(source, target / f"shard={index:04}.parquet")
+                    shutil.copy(source, target / f"{index:04}.parquet")
 
 
 def _write_ledger(folder: Path) -> None:

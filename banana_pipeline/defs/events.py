@@ -16,7 +16,7 @@ from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_AS
 
 from banana_pipeline.core.failures import UserError
 
-CODE_VERSION = "1"
+CODE_VERSION = "2"
 GROUP = "banana"
 
 

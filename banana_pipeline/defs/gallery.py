@@ -3,15 +3,19 @@
 Lives here: wiring. Does not live here: the page and its files (``banana_pipeline.gallery``).
 """
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pyarrow as pa
 from upath import UPath
 
-from banana_pipeline.defs.events import CODE_VERSION, GROUP, told_in_words
+from banana_pipeline.core.failures import UserError
+from banana_pipeline.defs.events import CODE_VERSION, GROUP
 from banana_pipeline.defs.metadata import preview_md
 from banana_pipeline.defs.resources import FilesResource
+from banana_pipeline.defs.showing import told_only
 from banana_pipeline.gallery.index import GalleryIndex
 from banana_pipeline.gallery.places import Places
 from banana_pipeline.gallery.write import write_gallery
@@ -28,13 +32,19 @@ from banana_pipeline.store.schemas import GENERATIONS, IMAGES
     description="A page to look at, search and filter every picture: open gallery/index.html in any browser.",
     code_version=CODE_VERSION,
     kinds={"html", "image"},
+    output_required=False,
 )
-@told_in_words()
-def gallery(files: FilesResource) -> dg.MaterializeResult[Any]:
+def gallery(context: dg.AssetExecutionContext, files: FilesResource) -> Iterator[dg.MaterializeResult[Any]]:
+    with told_only(context, "The gallery"):
+        yield _written(context, files)
+
+
+def _written(context: dg.AssetExecutionContext, files: FilesResource) -> dg.MaterializeResult[Any]:
     root = UPath(files.data_dir)
-    folders = {table: files.reference_folders(path) for table, path in files.table_paths().items()}
-    index = GalleryIndex(warehouse=files.warehouse, places=Places(root=root, folders=folders))
+    index = GalleryIndex(warehouse=files.warehouse, places=Places(root=root, folders=_folders(context, files)))
     written = write_gallery(root, index)
+    for problem in index.problems:
+        context.log.warning(f"{problem} The gallery shows the other rows.")
     return dg.MaterializeResult(
         metadata={
             "pictures": written.pictures,
@@ -45,6 +55,15 @@ def gallery(files: FilesResource) -> dg.MaterializeResult[Any]:
             "shown": _shown(index),
         }
     )
+
+
+def _folders(context: dg.AssetExecutionContext, files: FilesResource) -> dict[str, tuple[Path, ...]]:
+    """Where references lie; pictures are shown also where the prompts folder cannot be read."""
+    try:
+        return {table: files.reference_folders(path) for table, path in files.table_paths().items()}
+    except UserError as error:
+        context.log.warning(f"{error} Reference images are not shown.")
+        return {}
 
 
 def _shown(index: GalleryIndex) -> dg.MarkdownMetadataValue:

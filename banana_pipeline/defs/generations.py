@@ -6,6 +6,7 @@ rules (``generate``).
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 
 import anyio
 import dagster as dg
@@ -20,6 +21,7 @@ from banana_pipeline.defs.metadata import OWNERS, schema_metadata
 from banana_pipeline.defs.metadata_generations import KIE_LOGS, status_metadata
 from banana_pipeline.defs.partitions import prompt_shards
 from banana_pipeline.defs.resources import FilesResource, KieResource, LedgerResource
+from banana_pipeline.defs.showing import in_words, shown
 from banana_pipeline.generate import Generation
 from banana_pipeline.outcomes import outcome_records
 from banana_pipeline.ownership import settle_ownership
@@ -91,7 +93,7 @@ def buy_generations(
             for sentence in progress.notices:
                 context.log.warning(sentence)
             context.log.info(progress.line())
-        writing.complain_if_nothing_was_read()
+        writing.complain_if_nothing_was_written()
     if is_stopped:
         raise dg.DagsterExecutionInterruptedError
     yield quiet_output(GENERATIONS)
@@ -140,19 +142,18 @@ class _ShardWriter:
         self._context = context
         self._files = files
         self._prompts: dict[str, pa.Table] = {}
-        self._unread: dict[str, TableError] = {}
-        self._has_read = False
+        self._failed: dict[str, Exception] = {}
+        self._written = 0
 
     def work(self, key: str) -> ShardWork:
         shard = parse_key(key)
         try:
             prompts = self._files.warehouse.read(PROMPTS, shard)
         except TableError as error:
-            self._unread[key] = error
+            self._failed[key] = error
             self._context.log.error(str(error))
             return ShardWork(key=key, wanted=())
         self._prompts[key] = prompts
-        self._has_read = True
         keys = zip(
             requests_of(prompts),
             *(prompts[name].to_pylist() for name in ("request_id", "prompt_table", "row_number", "table_version")),
@@ -161,26 +162,38 @@ class _ShardWriter:
         names = ("request", "request_id", "prompt_table", "row_number", "table_version")
         return ShardWork(key=key, wanted=[Wanted(**dict(zip(names, values, strict=True))) for values in keys])
 
-    def complain_if_nothing_was_read(self) -> None:
-        """One shard without prompts does not stop the others; when none has any, the step has failed."""
-        if self._unread and not self._has_read:
-            raise next(iter(self._unread.values()))
+    def complain_if_nothing_was_written(self) -> None:
+        """One shard without prompts does not stop the others; when none could be written, the step has failed."""
+        if self._failed and not self._written:
+            raise next(iter(self._failed.values()))
 
     def write(self, done: ShardDone) -> None:
+        """Write one shard. Where that fails the others go on: what was bought is in the ledger, for the next run."""
         prompts = self._prompts.pop(done.key, None)
         if prompts is None:
             return
+        try:
+            self._write(done, prompts)
+        except Exception as error:
+            self._failed[done.key] = error
+            self._context.log.error(f"The rows of {done.key} were not written: {in_words(error)}")
+
+    def _write(self, done: ShardDone, prompts: pa.Table) -> None:
         shard = parse_key(done.key)
         table = generations_table(prompts, outcome_records(prompts, self._owned(shard, prompts, done)))
         provenance = {**self._files.warehouse.provenance(PROMPTS, shard), "run_id": self._context.run.run_id}
         written = self._files.warehouse.write(GENERATIONS, shard, table, provenance)
+        self._written += 1
         report_shard(
             self._context,
             GENERATIONS,
             done.key,
             data_version=written.data_version,
             inputs={PROMPTS: self._files.warehouse.data_version(PROMPTS, shard)},
-            metadata={**status_metadata(table), "dagster/uri": written.path},
+            metadata={
+                "dagster/uri": written.path,
+                **shown(self._context, f"What {done.key} holds", partial(status_metadata, table)),
+            },
         )
 
     def _owned(self, shard: Shard, prompts: pa.Table, done: ShardDone) -> ShardDone:

@@ -4,7 +4,7 @@ Lives here: wiring, and which shards come first. Does not live here: downloading
 (``store.picture_bytes``), what is shown (``metadata_images``).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import anyio
@@ -13,13 +13,13 @@ import pyarrow as pa
 from upath import UPath
 
 from banana_pipeline.archive import Archived, Archiver, Result
-from banana_pipeline.core.failures import TableError
 from banana_pipeline.core.shards import parse_key
 from banana_pipeline.defs.events import CODE_VERSION, GROUP, quiet_output, report_shard, told_in_words
 from banana_pipeline.defs.metadata import OWNERS, schema_metadata
 from banana_pipeline.defs.metadata_images import images_metadata
 from banana_pipeline.defs.partitions import prompt_shards
 from banana_pipeline.defs.resources import FilesResource, KieResource
+from banana_pipeline.defs.showing import in_words, shown
 from banana_pipeline.gallery.write import page_in
 from banana_pipeline.kie.downloads import open_downloads
 from banana_pipeline.progress import Progress
@@ -55,7 +55,7 @@ def archive_images(
     kie: KieResource,
     progress: dg.ResourceParam[Progress],
 ) -> Iterator[dg.Output[None]]:
-    problems: list[TableError] = []
+    problems: list[Exception] = []
     with told_in_words():
         for batch in _batches(context, files, problems):
             results = [result for shard in batch for result in shard.results]
@@ -63,8 +63,11 @@ def archive_images(
             done = iter(archived)
             for shard in batch:
                 pictures = [next(done).record() for _ in shard.results]
-                table = images_table(shard.generations, pictures, positions=shard.positions)
-                _write(context, files, shard.key, table)
+                try:
+                    _write(context, files, shard, pictures)
+                except Exception as error:  # its pictures are in the archive; the other shards go on
+                    problems.append(error)
+                    context.log.error(f"The pictures of {shard.key} were not written down: {in_words(error)}")
         if problems and len(problems) == len(context.partition_keys):
             raise problems[0]
     yield quiet_output(IMAGES)
@@ -81,7 +84,7 @@ class _ShardToArchive:
 
 
 def _batches(
-    context: dg.AssetExecutionContext, files: FilesResource, problems: list[TableError]
+    context: dg.AssetExecutionContext, files: FilesResource, problems: list[Exception]
 ) -> Iterator[list[_ShardToArchive]]:
     """The shards of the run, those with the oldest missing pictures first, some thousand rows at a time.
 
@@ -92,9 +95,9 @@ def _batches(
     for key in _oldest_first(files, context.partition_keys):
         try:
             batch.append(_opened(files, key))
-        except TableError as error:
+        except Exception as error:  # one odd shard must not keep the pictures of the others from coming home
             problems.append(error)
-            context.log.error(str(error))
+            context.log.error(in_words(error))
         if sum(shard.generations.num_rows for shard in batch) >= _BATCH_ROWS:
             yield batch
             batch = []
@@ -145,17 +148,26 @@ async def _fetch(
         return await archiver.fetch_all(results)
 
 
-def _write(context: dg.AssetExecutionContext, files: FilesResource, key: str, table: pa.Table) -> None:
-    shard = parse_key(key)
+def _write(
+    context: dg.AssetExecutionContext,
+    files: FilesResource,
+    archived: _ShardToArchive,
+    pictures: Sequence[Mapping[str, object]],
+) -> None:
+    table = images_table(archived.generations, pictures, positions=archived.positions)
+    shard = parse_key(archived.key)
     provenance = {**files.warehouse.provenance(GENERATIONS, shard), "run_id": context.run.run_id}
     written = files.warehouse.write(IMAGES, shard, table, provenance)
     report_shard(
         context,
         IMAGES,
-        key,
+        archived.key,
         data_version=written.data_version,
         inputs={GENERATIONS: files.warehouse.data_version(GENERATIONS, shard)},
-        metadata={**images_metadata(table), **_gallery(files), "dagster/uri": written.path},
+        metadata={
+            "dagster/uri": written.path,
+            **shown(context, f"What {archived.key} holds", lambda: {**images_metadata(table), **_gallery(files)}),
+        },
     )
 
 

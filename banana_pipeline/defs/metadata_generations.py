@@ -28,7 +28,7 @@ def status_metadata(generations: pa.Table) -> dict[str, Any]:
     metadata: dict[str, Any] = {
         "dagster/partition_row_count": generations.num_rows,
         **overall_metadata(generations),
-        **lineage_metadata(GENERATIONS, generations.column_names),
+        **lineage_metadata(GENERATIONS),
     }
     hosts = _hosts(generations)
     if hosts.num_rows:

@@ -33,7 +33,7 @@ def images_metadata(images: pa.Table) -> dict[str, Any]:
         "images_of_other_format": sum(here and error is not None for here, error in zip(is_here, errors, strict=True)),
         "images_of_other_size": sum(others["pictures"].to_pylist()),
         "archived_megabytes": round(sum(size or 0 for size in images["image_bytes"].to_pylist()) / 1e6, 1),
-        **lineage_metadata(IMAGES, images.column_names),
+        **lineage_metadata(IMAGES),
     }
     if others.num_rows:
         metadata["other_sizes"] = preview_md(others, others.column_names)

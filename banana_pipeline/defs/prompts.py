@@ -5,21 +5,26 @@ Lives here: wiring. Does not live here: reading tables (``store``) and judging r
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from itertools import groupby
+from typing import Any
 
 import dagster as dg
+import pyarrow as pa
 from pydantic import Field
 
-from banana_pipeline.core.failures import TableError
+from banana_pipeline.core.failures import TableError, UserError
 from banana_pipeline.core.shards import Shard, parse_key
 from banana_pipeline.defs.column_lineage import lineage_metadata
 from banana_pipeline.defs.events import CODE_VERSION, GROUP, quiet_output, report_shard, report_source, told_in_words
 from banana_pipeline.defs.metadata import OWNERS, preview_md, schema_metadata
 from banana_pipeline.defs.partitions import prompt_shards, register_shards
 from banana_pipeline.defs.resources import FilesResource, LedgerResource
+from banana_pipeline.defs.showing import in_words, shown
 from banana_pipeline.store import ledger as ledger_
 from banana_pipeline.store.group_commit import LedgerWriter
 from banana_pipeline.store.output_tables import prompts_table, rejected_table
+from banana_pipeline.store.own_columns import read_footer
 from banana_pipeline.store.references import ReferenceResolver
 from banana_pipeline.store.schemas import PROMPTS, REJECTED
 from banana_pipeline.store.shard_rows import ShardRows, read_shards
@@ -34,7 +39,7 @@ _TABLE_COLUMNS = [
     dg.TableColumn("resolution", "string", description="Optional: 1K (also where nothing is said), 2K or 4K."),
     dg.TableColumn("output_format", "string", description="Optional: png (also where nothing is said) or jpg."),
     dg.TableColumn("samples", "int", description="Optional: how many pictures of this row, 1 to 100."),
-    dg.TableColumn("any other", "any", description="Carried through to the outputs."),
+    dg.TableColumn("any other", "any", description="Carried through to the outputs, in the column extra."),
 ]
 
 
@@ -57,6 +62,9 @@ def prompt_tables(context: dg.AssetExecutionContext, files: FilesResource) -> dg
             version = content_version(table)
         except TableError as error:
             context.log.error(str(error))
+            continue
+        except Exception as error:  # one odd table must not keep the others from being seen
+            context.log.error(f"Table {name!r}: {in_words(error)}")
             continue
         versions.update({shard.key: version for shard in files.shards(table)})
     register_shards(context.instance, versions)
@@ -114,6 +122,11 @@ def read_prompts(
             except TableError as error:
                 problems[name] = str(error)
                 context.log.error(str(error))
+            except UserError:
+                raise
+            except Exception as error:  # what no rule has thought of: an odd table must not keep others from being read
+                problems[name] = f"Table {name!r}: {in_words(error)}"
+                context.log.error(problems[name])
     if problems and len(problems) == len(_by_table(context.partition_keys)):
         raise dg.Failure(" ".join(problems.values()), allow_retries=False)
     yield quiet_output(PROMPTS)
@@ -161,27 +174,36 @@ def _write(
     }
     report_source(context, "prompt_tables", shard.key, version)
     for asset, table in (
-        (PROMPTS, prompts_table(rows, table_version=version)),
-        (REJECTED, rejected_table(rows, table_version=version)),
+        (PROMPTS, prompts_table(rows, shard=shard, table_version=version)),
+        (REJECTED, rejected_table(rows, shard=shard, table_version=version)),
     ):
         written = files.warehouse.write(asset, shard, table, provenance)
-        metadata = {
-            "dagster/partition_row_count": written.row_count,
-            "dagster/uri": written.path,
-            "rows_in_table": len(rows.rows),
-            "rows_rejected": rows.rejected_count,
-            "table_version": version,
-            **lineage_metadata(asset, table.column_names),
-        }
-        if asset == PROMPTS:
-            metadata["price_credits"] = float(sum(table["price_credits"].to_pylist()))
-        elif written.row_count:
-            metadata["rejected"] = preview_md(table, ["row_number", "id", "prompt", "problem"])
         report_shard(
             context,
             asset,
             shard.key,
             data_version=written.data_version,
             inputs={"prompt_tables": version},
-            metadata=metadata,
+            metadata={
+                "dagster/partition_row_count": written.row_count,
+                "dagster/uri": written.path,
+                "table_version": version,
+                **shown(context, f"What {asset} holds", partial(_metadata, asset, table, rows)),
+            },
         )
+
+
+def _metadata(asset: str, table: pa.Table, rows: ShardRows) -> dict[str, Any]:
+    metadata: dict[str, Any] = {
+        "rows_in_table": len(rows.rows),
+        "rows_rejected": rows.rejected_count,
+        **lineage_metadata(asset, rows.extra_columns),
+    }
+    if left_out := read_footer(table.schema.metadata).left_out:
+        reasons = {"column": list(left_out), "left out because": list(left_out.values())}
+        metadata["columns_left_out"] = preview_md(pa.table(reasons), list(reasons))
+    if asset == PROMPTS:
+        metadata["price_credits"] = float(sum(table["price_credits"].to_pylist()))
+    elif table.num_rows:
+        metadata["rejected"] = preview_md(table, ["row_number", "id", "prompt", "problem"])
+    return metadata

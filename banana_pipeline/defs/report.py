@@ -3,6 +3,7 @@
 Lives here: wiring. Does not live here: the sums (``banana_pipeline.report``).
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import dagster as dg
@@ -10,10 +11,11 @@ import pyarrow as pa
 
 from banana_pipeline import report
 from banana_pipeline.core.decisions import RowStatus
-from banana_pipeline.defs.events import CODE_VERSION, GROUP, told_in_words
+from banana_pipeline.defs.events import CODE_VERSION, GROUP
 from banana_pipeline.defs.metadata import OWNERS, preview_md
 from banana_pipeline.defs.metadata_generations import overall_metadata
 from banana_pipeline.defs.resources import FilesResource
+from banana_pipeline.defs.showing import told_only
 from banana_pipeline.store.schemas import GENERATIONS, IMAGES
 
 _COLUMNS = [
@@ -41,10 +43,18 @@ _COLUMNS = [
     kinds={"parquet"},
     owners=OWNERS,
     metadata={"dagster/column_schema": dg.TableSchema(columns=[dg.TableColumn(*column) for column in _COLUMNS])},
+    output_required=False,
 )
-@told_in_words()
-def generation_report(context: dg.AssetExecutionContext, files: FilesResource) -> dg.MaterializeResult[Any]:
-    generations = files.warehouse.dataset(GENERATIONS).to_table(columns=report.COLUMNS)
+def generation_report(context: dg.AssetExecutionContext, files: FilesResource) -> Iterator[dg.MaterializeResult[Any]]:
+    with told_only(context, "The report"):
+        yield _made(context, files)
+
+
+def _made(context: dg.AssetExecutionContext, files: FilesResource) -> dg.MaterializeResult[Any]:
+    scanned = files.warehouse.scan(GENERATIONS, report.COLUMNS)
+    for problem in scanned.problems:
+        context.log.warning(problem)
+    generations = scanned.rows
     per_table = pa.Table.from_pandas(report.totals(generations), preserve_index=False)
     reasons = pa.Table.from_pandas(report.failures(generations), preserve_index=False)
     path = files.warehouse.write_summary("generation_report", per_table, {"run_id": context.run.run_id})

@@ -4,6 +4,7 @@ Lives here: putting the two outputs together, shard by shard, and choosing shard
 not live here: the form of the page's files (``index``).
 """
 
+import json
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,13 +12,13 @@ from datetime import datetime
 from itertools import zip_longest
 from typing import Any
 
-import pyarrow as pa
 import pyarrow.compute as pc
 
+from banana_pipeline.core.failures import TableError
 from banana_pipeline.core.requests import ReferenceImage
 from banana_pipeline.core.shards import Shard
-from banana_pipeline.store.column_types import python_values
 from banana_pipeline.store.outputs import Warehouse
+from banana_pipeline.store.own_columns import EXTRA
 from banana_pipeline.store.schemas import GENERATIONS, IMAGES, PROMPTS, contract_schema
 
 Entry = dict[str, Any]
@@ -30,10 +31,12 @@ class Chosen:
 
     Attributes:
         left_out: rows of all the shards that are not shown.
+        problems: a sentence for each shard that cannot be read.
     """
 
     shards: tuple[Shard, ...]
     left_out: int = 0
+    problems: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +51,13 @@ def choose(warehouse: Warehouse, most_rows: int) -> Chosen:
 
     Whole shards, so that reading and memory stay those of one shard at a time; at least one.
     """
-    found = [_measured(warehouse, shard) for shard in warehouse.shards(GENERATIONS)]
+    found: list[_Measured] = []
+    problems: list[str] = []
+    for shard in warehouse.shards(GENERATIONS):
+        try:
+            found.append(_measured(warehouse, shard))
+        except TableError as error:
+            problems.append(str(error))
     found.sort(key=lambda it: (it.newest_at.timestamp() if it.newest_at else 0.0, it.shard), reverse=True)
     kept: list[Shard] = []
     total = 0
@@ -57,7 +66,8 @@ def choose(warehouse: Warehouse, most_rows: int) -> Chosen:
             break
         kept.append(one.shard)
         total += one.row_count
-    return Chosen(shards=tuple(sorted(kept)), left_out=sum(it.row_count for it in found) - total)
+    left_out = sum(it.row_count for it in found) - total
+    return Chosen(shards=tuple(sorted(kept)), left_out=left_out, problems=tuple(problems))
 
 
 def _measured(warehouse: Warehouse, shard: Shard) -> _Measured:
@@ -69,21 +79,34 @@ def _measured(warehouse: Warehouse, shard: Shard) -> _Measured:
 def entries(warehouse: Warehouse, shard: Shard) -> Iterator[tuple[int, Entry]]:
     """The entries of one shard in table order: the number of the row's result from 0, and column name to value.
 
-    ``image_input`` is a list of `ReferenceImage`.
+    ``image_input`` is a list of `ReferenceImage`, ``extra`` a mapping.
+
+    Raises:
+        TableError: a file is damaged.
     """
     pictures, hashes = _pictures(warehouse, shard), _reference_hashes(warehouse, shard)
-    for row in _rows(warehouse.read(GENERATIONS, shard)):
+    for row in warehouse.read(GENERATIONS, shard).to_pylist():
         row["image_input"] = _references(row["image_input"] or (), hashes.get(row["request_id"]) or ())
+        row[EXTRA] = _own(row[EXTRA])
         results = pictures.get((row["row_number"], row["sample"])) or [dict.fromkeys(_OF_PICTURES)]
         for number, result in enumerate(results):
             yield number, {**row, **result}
+
+
+def _own(extra: str | None) -> dict[str, Any]:
+    """The table's own columns; none where somebody has changed them by hand into something else."""
+    try:
+        found = json.loads(extra or "{}")
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _pictures(warehouse: Warehouse, shard: Shard) -> dict[tuple[int, int], list[Entry]]:
     """The results of each request; none where the pictures were not fetched yet."""
     found: defaultdict[tuple[int, int], list[Entry]] = defaultdict(list)
     if warehouse.exists(IMAGES, shard):
-        for row in _rows(warehouse.read(IMAGES, shard, ["row_number", "sample", *_OF_PICTURES])):
+        for row in warehouse.read(IMAGES, shard, ["row_number", "sample", *_OF_PICTURES]).to_pylist():
             found[row.pop("row_number"), row.pop("sample")].append(row)
     return dict(found)
 
@@ -100,9 +123,3 @@ def _reference_hashes(warehouse: Warehouse, shard: Shard) -> dict[str, list[str 
 def _references(sources: Sequence[str], hashes: Sequence[str | None]) -> list[ReferenceImage]:
     pairs = zip_longest(sources, hashes[: len(sources)])
     return [ReferenceImage(source=source, sha256=sha256) for source, sha256 in pairs if source]
-
-
-def _rows(table: pa.Table) -> Iterator[Entry]:
-    columns = [python_values(column) for column in table.columns]
-    for values in zip(*columns, strict=True):
-        yield dict(zip(table.column_names, values, strict=True))

@@ -15,12 +15,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from banana_pipeline.core.failures import TableError
 from banana_pipeline.gallery.entries import Chosen, Entry, choose, entries
 from banana_pipeline.gallery.facets import Facets, as_text
 from banana_pipeline.gallery.places import Places
 from banana_pipeline.gallery.script import call
 from banana_pipeline.store.outputs import Warehouse
-from banana_pipeline.store.schemas import IMAGES, extra_names
+from banana_pipeline.store.own_columns import EXTRA
 
 ROWS_PER_FILE = 2_000
 DETAILS_PER_FILE = 500
@@ -51,6 +52,7 @@ class GalleryIndex:
         most_rows: how many rows are shown at the most.
         pictures: how many there are, once `files` has ended.
         states: rows by table and state, likewise.
+        problems: a sentence for each shard that could not be shown, likewise.
     """
 
     warehouse: Warehouse
@@ -60,6 +62,7 @@ class GalleryIndex:
     details_per_file: int = DETAILS_PER_FILE
     pictures: int = 0
     states: Counter[tuple[str, str]] = field(default_factory=Counter)
+    problems: list[str] = field(default_factory=list)
     _facets: Facets = field(default_factory=Facets)
     _tables: dict[str, list[str]] = field(default_factory=dict)
     _ratios: Counter[str] = field(default_factory=Counter)
@@ -91,10 +94,16 @@ class GalleryIndex:
         return self.states.total()
 
     def _entries(self, chosen: Chosen) -> Iterator[tuple[int, Entry]]:
+        self.problems += chosen.problems
         for shard in chosen.shards:
+            try:
+                found = list(entries(self.warehouse, shard))
+            except TableError as error:
+                self.problems.append(str(error))
+                continue
             columns = self._tables.setdefault(shard.table, [])
-            for number, entry in entries(self.warehouse, shard):
-                columns += [name for name in extra_names(entry, IMAGES) if name not in columns]
+            for number, entry in found:
+                columns += [name for name in entry[EXTRA] if name not in columns]
                 # The folder names the table; what stands inside a file is the same or was changed by hand.
                 yield number, {**entry, "prompt_table": shard.table}
 
@@ -119,7 +128,7 @@ class GalleryIndex:
             "seconds": _number(entry["generation_s"]),
             "at": _seconds(entry["completed_at"] or entry["submitted_at"]),
             "references": len(entry["image_input"]),
-            "facets": [self._facets.code(table, name, as_text(entry.get(name))) for name in self._tables[table]],
+            "facets": [self._facets.code(table, name, as_text(entry[EXTRA].get(name))) for name in self._tables[table]],
         }
 
     def _details(self, entry: Entry) -> Entry:
@@ -130,7 +139,7 @@ class GalleryIndex:
             "result_urls": entry["result_urls"] or [],
             "status": entry["status"],
             "references": [self.places.reference(table, image) for image in entry["image_input"]],
-            "own": [as_text(entry.get(name)) for name in self._tables[table]],
+            "own": [as_text(entry[EXTRA].get(name)) for name in self._tables[table]],
         }
 
     def _manifest(self, chosen: Chosen, names: dict[str, list[str]]) -> Entry:

@@ -26,7 +26,15 @@ from banana_pipeline.store.files import (
     size_bytes,
     write_bytes,
 )
-from banana_pipeline.store.picture_bytes import BadImage, Measured, can_be_decoded, is_whole, measure
+from banana_pipeline.store.picture_bytes import (
+    BadImage,
+    Measured,
+    can_be_decoded,
+    has_content_credentials,
+    is_whole,
+    measure,
+    perceptual_hash,
+)
 
 _EXTENSIONS = ("png", "jpg", "webp")
 _OWN_ID = re.compile(r"[0-9A-Za-z_-]{1,100}")
@@ -43,6 +51,7 @@ class ArchivedImage:
         image_format: ``png``, ``jpg`` or ``webp``, by the bytes.
         width_px, height_px: as stored.
         archived_at: UTC.
+        has_content_credentials, perceptual_hash: as ``picture_bytes`` finds them; None in older records.
     """
 
     image_path: str
@@ -53,6 +62,8 @@ class ArchivedImage:
     width_px: int
     height_px: int
     archived_at: datetime
+    has_content_credentials: bool | None = None
+    perceptual_hash: str | None = None
 
     def record(self) -> dict[str, object]:
         """Column name to value, for `output_tables.images_table`."""
@@ -160,6 +171,8 @@ class ImageArchive:
             width_px=measured.width_px,
             height_px=measured.height_px,
             archived_at=at,
+            has_content_credentials=has_content_credentials(data),
+            perceptual_hash=_hash_of(thumbnail) if has_thumbnail else None,
         )
 
 
@@ -168,6 +181,14 @@ def _stem(request_id: str, index: int) -> str:
     if not _OWN_ID.fullmatch(request_id):
         raise BadImage(f"{request_id[:40]!r} cannot name a picture; materialize the generations again")
     return request_id if index == 0 else f"{request_id}-{index}"
+
+
+def _hash_of(thumbnail: UPath) -> str | None:
+    """Of the thumbnail as it is kept, so that a second look at the picture finds the same."""
+    try:
+        return perceptual_hash(read_bytes(thumbnail))
+    except (OSError, BananaError):
+        return None
 
 
 def _keep_thumbnail(path: UPath, data: bytes | None) -> bool:

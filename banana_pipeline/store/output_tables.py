@@ -1,7 +1,7 @@
 """Filling the output tables: from checked rows, and from what became of their requests.
 
 Lives here: building Arrow tables in memory. Does not live here: their columns (``schemas``), writing them
-(``outputs``), deciding a status (``generate``). A prompt table's own columns go along in Arrow, never through Python.
+(``outputs``), deciding a status (``generate``), how a prompt table's own columns become one (``own_columns``).
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,40 +10,42 @@ import pyarrow as pa
 
 from banana_pipeline.core.requests import GenerationRequest, ReferenceImage, usd
 from banana_pipeline.core.rows import PROMPT_COLUMNS, Row
-from banana_pipeline.store.column_types import converted, portable_type, python_values
-from banana_pipeline.store.schemas import (
-    GENERATIONS,
-    IMAGES,
-    PROMPTS,
-    REJECTED,
-    contract_schema,
-    described,
-    extra_names,
-    output_names,
-)
+from banana_pipeline.core.shards import Shard
+from banana_pipeline.store.column_types import python_values
+from banana_pipeline.store.own_columns import EXTRA, FOOTER_KEY, packed
+from banana_pipeline.store.schemas import GENERATIONS, IMAGES, PROMPTS, REJECTED, contract_schema
 from banana_pipeline.store.shard_rows import ShardRows
 
 Record = Mapping[str, object]
 """Column name to value, for one row of an output."""
 
+_NO_PARAMETERS = "{}"
 
-def prompts_table(contents: ShardRows, *, table_version: str) -> pa.Table:
+
+def prompts_table(contents: ShardRows, *, shard: Shard, table_version: str) -> pa.Table:
     """The ``prompts`` output of a slice: one row per request of every accepted row."""
     records: list[Record] = []
     positions: list[int] = []
     for position, row in enumerate(contents.rows):
         for request in row.requests:
-            records.append(_prompt_record(contents.table_name, row, request, table_version))
+            records.append({**_place(row, shard, table_version), **_asked(request)})
             positions.append(position)
-    return _filled(PROMPTS, records, _extras(contents, positions))
+    return _filled(PROMPTS, records, contents, positions)
 
 
-def _prompt_record(table_name: str, row: Row, request: GenerationRequest, table_version: str) -> Record:
+def _place(row: Row, shard: Shard, table_version: str) -> Record:
     return {
-        "request_id": request.request_id,
-        "prompt_table": table_name,
+        "prompt_table": shard.table,
+        "shard": shard.key,
         "row_number": row.row_number,
         "id": row.id,
+        "table_version": table_version,
+    }
+
+
+def _asked(request: GenerationRequest) -> Record:
+    return {
+        "request_id": request.request_id,
         "sample": request.sample,
         "prompt": request.prompt,
         "image_input": [image.source for image in request.images],
@@ -52,28 +54,25 @@ def _prompt_record(table_name: str, row: Row, request: GenerationRequest, table_
         "resolution": request.resolution,
         "output_format": request.output_format,
         "model": request.model,
+        "parameters": _NO_PARAMETERS,
         "price_credits": request.price_credits,
-        "table_version": table_version,
     }
 
 
-def rejected_table(contents: ShardRows, *, table_version: str) -> pa.Table:
+def rejected_table(contents: ShardRows, *, shard: Shard, table_version: str) -> pa.Table:
     """The ``rejected_prompts`` output of a slice: one row per row that cannot be sent, with all its problems."""
     positions = [position for position, row in enumerate(contents.rows) if row.problems]
-    prompts = _prompts_as_written(_take(contents.slice, positions))
+    written = _prompts_as_written(contents.slice)
     records = [
         {
-            "prompt_table": contents.table_name,
-            "row_number": row.row_number,
-            "id": row.id,
-            "prompt": prompt,
+            **_place(row, shard, table_version),
+            "prompt": written[position],
             "problems": list(row.problems),
             "problem": "; ".join(row.problems),
-            "table_version": table_version,
         }
-        for row, prompt in zip((contents.rows[position] for position in positions), prompts, strict=True)
+        for position, row in ((position, contents.rows[position]) for position in positions)
     ]
-    return _filled(REJECTED, records, _extras(contents, positions))
+    return _filled(REJECTED, records, contents, positions)
 
 
 def _prompts_as_written(rows: pa.Table) -> list[str | None]:
@@ -134,7 +133,7 @@ def images_table(
         positions: for each of ``pictures`` the row of ``generations`` it belongs to; by default one each, in order.
             A request with two results appears twice.
     """
-    rows = generations if positions is None else _take(generations, list(positions))
+    rows = generations if positions is None else generations.take(pa.array(positions, pa.int64()))
     return _continued(IMAGES, rows, GENERATIONS, pictures)
 
 
@@ -142,46 +141,24 @@ def _continued(asset: str, before: pa.Table, before_asset: str, records: Sequenc
     """Rows of an earlier output with more columns; what both have in the same meaning is carried over."""
     if len(records) != before.num_rows:
         raise ValueError(f"{len(records)} records for {before.num_rows} rows")
-    shared = set(before.column_names) & set(contract_schema(before_asset).names)
     columns: list[pa.ChunkedArray | pa.Array] = []
-    schema = contract_schema(asset)
+    schema, schema_before = contract_schema(asset), contract_schema(before_asset)
     for field in schema:
-        is_shared = field.name in shared and before.schema.field(field.name).type.equals(field.type)
+        is_shared = field.name in schema_before.names and schema_before.field(field.name).type.equals(field.type)
         if is_shared and not any(field.name in record for record in records):
             columns.append(before[field.name])
         else:
             columns.append(pa.array([record.get(field.name) for record in records], field.type))
-    extras = before.select(extra_names(before.column_names, before_asset))
-    return _joined(pa.table(columns, schema=schema), extras)
+    footer = (before.schema.metadata or {}).get(FOOTER_KEY)
+    return pa.table(columns, schema=schema.with_metadata(footer and {FOOTER_KEY: footer}))
 
 
-def _filled(asset: str, records: Sequence[Record], extras: pa.Table) -> pa.Table:
+def _filled(asset: str, records: Sequence[Record], contents: ShardRows, positions: Sequence[int]) -> pa.Table:
+    own = packed(contents.slice.select(list(contents.extra_columns)), contents.left_out)
     schema = contract_schema(asset)
-    columns = [pa.array([record[field.name] for record in records], field.type) for field in schema]
-    return _joined(pa.table(columns, schema=schema), extras)
-
-
-def _joined(contract: pa.Table, extras: pa.Table) -> pa.Table:
-    fields = [*contract.schema, *extras.schema]
-    return pa.table([*contract.columns, *extras.columns], schema=pa.schema(fields))
-
-
-def _extras(contents: ShardRows, positions: Sequence[int]) -> pa.Table:
-    names = output_names(contents.extra_columns)
-    taken = _take(contents.slice.select(list(names)), positions)
-    fields = [
-        described(names[field.name], portable_type(field.type), f"Column {field.name!r} of the prompt table.")
-        for field in taken.schema
+    values = {EXTRA: [own.values[position] for position in positions]}
+    columns = [
+        pa.array(values.get(field.name) or [record.get(field.name) for record in records], field.type)
+        for field in schema
     ]
-    columns = [converted(column, field.type) for column, field in zip(taken.columns, fields, strict=True)]
-    return pa.table(columns, schema=pa.schema(fields))
-
-
-def _take(rows: pa.Table, positions: Sequence[int]) -> pa.Table:
-    if len(positions) == rows.num_rows and list(positions) == list(range(rows.num_rows)):
-        return rows
-    try:
-        return rows.take(pa.array(positions, pa.int64()))
-    except (pa.ArrowNotImplementedError, pa.ArrowTypeError):  # a column type that pyarrow can slice but not take
-        pieces = [rows.slice(position, 1) for position in positions]
-        return pa.concat_tables(pieces) if pieces else rows.slice(0, 0)
+    return pa.table(columns, schema=schema.with_metadata({FOOTER_KEY: own.footer}))

@@ -8,6 +8,7 @@ import contextlib
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 from PIL import Image
 
@@ -17,6 +18,10 @@ MAX_PIXELS = 89_000_000
 """Five times the largest picture sold (6336 x 2688), and below the size at which Pillow itself warns of bombs."""
 
 THUMBNAIL_PX = 256
+_HASH_SIZE = (9, 8)
+# A JUMBF description box of the type "C2PA manifest store", which stands in PNG, JPEG and WebP alike (C2PA
+# specification, "Embedding manifests").
+_CONTENT_CREDENTIALS = b"jumdc2pa\x00\x11\x00\x10\x80\x00\x00\xaa\x00\x38\x9b\x71"
 _EXTENSION_OF = {"PNG": "png", "JPEG": "jpg", "MPO": "jpg", "WEBP": "webp"}
 
 
@@ -97,6 +102,27 @@ def _webp(image: Image.Image, size_px: int) -> bytes:
     sink = io.BytesIO()
     small.save(sink, "WEBP", quality=80, method=2)
     return sink.getvalue()
+
+
+def has_content_credentials(data: bytes) -> bool:
+    """Does the file carry a C2PA manifest, whose signature tells how it was made? It is not verified here."""
+    return _CONTENT_CREDENTIALS in data
+
+
+def perceptual_hash(thumbnail: bytes) -> str | None:
+    """dHash of a picture, from its thumbnail: 64 bits as 16 hex digits, one for each step from dark to bright.
+
+    Few bits differ between pictures that look alike. None if the thumbnail cannot be read.
+    """
+    try:
+        with _opened(thumbnail) as image:
+            small = image.convert("L").resize(_HASH_SIZE)
+    except Exception:  # a picture without a hash is still a picture
+        return None
+    width, height = _HASH_SIZE
+    rows = [small.crop((0, y, width, y + 1)).tobytes() for y in range(height)]
+    bits = "".join("1" if right > left else "0" for row in rows for left, right in pairwise(row))
+    return f"{int(bits, 2):016x}"
 
 
 def can_be_decoded(data: bytes) -> bool:

@@ -18,6 +18,7 @@ from banana_pipeline.store.outputs import Warehouse
 from banana_pipeline.store.schemas import GENERATIONS, IMAGES
 
 _FIELDS = [field.name for field in fields(ArchivedImage)]
+_OPTIONAL = {"thumbnail_path", "has_content_credentials", "perceptual_hash"}
 _ROW = ("row_number", "sample", "attempt_id")
 
 PictureRecords = dict[tuple[str, int], tuple[ArchivedImage | None, str | None]]
@@ -40,8 +41,7 @@ def picture_records(warehouse: Warehouse, shard: Shard) -> PictureRecords:
 
 
 def _image(row: dict[str, Any]) -> ArchivedImage | None:
-    optional = {"thumbnail_path"}
-    if any(row[name] is None for name in _FIELDS if name not in optional):
+    if any(row[name] is None for name in _FIELDS if name not in _OPTIONAL):
         return None
     return ArchivedImage(**{name: row[name] for name in _FIELDS})
 

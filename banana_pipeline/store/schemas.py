@@ -1,12 +1,14 @@
 """The output tables: their columns, in order, each with a sentence that says what it holds.
 
-Lives here: Arrow schemas, and new names for a table's own columns where they would hide one of ours. Does not live
-here: filling the tables (``output_tables``) and writing them (``outputs``).
+Lives here: one Arrow schema per output, whatever prompt table its rows come from. Does not live here: filling the
+tables (``output_tables``), a prompt table's own columns (``own_columns``), writing (``outputs``).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import pyarrow as pa
+
+from banana_pipeline.store.own_columns import EXTRA
 
 PROMPTS, REJECTED, GENERATIONS, IMAGES = "prompts", "rejected_prompts", "generations", "images"
 DESCRIPTION_KEY = b"description"
@@ -17,6 +19,7 @@ _TIME = pa.timestamp("us", tz="UTC")
 _COLUMNS: dict[str, tuple[pa.DataType, str]] = {
     "request_id": (_TEXT, "Content hash of what is asked; equal requests have equal ids and are bought once."),
     "prompt_table": (_TEXT, "Name of the prompt table."),
+    "shard": (_TEXT, "The shard the row belongs to, which is the partition's key in Dagster."),
     "row_number": (pa.int64(), "Position of the row in its prompt table, from 0."),
     "id": (_TEXT, "The row's own id, if its table has one."),
     "sample": (pa.int32(), "Which copy of the row's request this is, from 0."),
@@ -26,11 +29,14 @@ _COLUMNS: dict[str, tuple[pa.DataType, str]] = {
     "resolution": (_TEXT, "Size as asked: 1K, 2K or 4K."),
     "output_format": (_TEXT, "File format as asked: png or jpg."),
     "model": (_TEXT, "Name of the model at KIE."),
+    "parameters": (_TEXT, "The model's further parameters as one JSON object."),
+    "parent_request_id": (_TEXT, "The request whose picture this one goes on from; empty where there is none."),
     "price_credits": (_FLOAT, "Expected price in credits."),
     "problems": (_TEXTS, "Everything that keeps the row from being sent, one sentence each."),
     "problem": (_TEXT, "The same problems as one text."),
     "status": (_TEXT, "succeeded, failed, refused, pending, overdue, unconfirmed or not_submitted."),
     "status_reason": (_TEXT, "Why the request is not succeeded, in words."),
+    "failure": (_TEXT, "The kind of failure or refusal, one word for all of KIE's texts that mean the same."),
     "attempt": (pa.int32(), "Number of the latest attempt to buy the request, from 1."),
     "attempt_id": (_TEXT, "Our id of that attempt, made before anything was sent."),
     "task_id": (_TEXT, "KIE's id of the task."),
@@ -56,38 +62,35 @@ _COLUMNS: dict[str, tuple[pa.DataType, str]] = {
     "height_px": (pa.int32(), "Height of the picture in pixels."),
     "archived_at": (_TIME, "When the picture was archived (UTC)."),
     "archive_error": (_TEXT, "Why the picture is not in the archive, in words."),
+    "has_content_credentials": (pa.bool_(), "True if the file says in a signed way (C2PA) how it was made."),
+    "perceptual_hash": (_TEXT, "16 hex digits that differ in few bits between pictures that look alike (dHash)."),
+    EXTRA: (_TEXT, "The prompt table's own columns as one JSON object; their types are in the file's footer."),
 }
 # In `prompts` the name stands for the references a row sends, in `images` for the picture it got.
 _REFERENCE_SHA256 = (_TEXTS, "SHA-256 of each reference image in hex, in order; empty for links.")
 
-_ASKED = "request_id prompt_table row_number id sample prompt image_input"
-_PARAMETERS = "aspect_ratio resolution output_format model"
+_ASKED = "request_id prompt_table shard row_number id sample prompt image_input"
+_PARAMETERS = "aspect_ratio resolution output_format model parameters"
 _GENERATIONS = (
-    f"{_ASKED} {_PARAMETERS} status status_reason attempt attempt_id task_id fail_code fail_msg result_urls credits "
-    "cost_usd account submitted_at completed_at generation_s is_reused run_id table_version code_version"
+    f"{_ASKED} {_PARAMETERS} status status_reason failure attempt attempt_id task_id fail_code fail_msg result_urls "
+    "credits cost_usd account submitted_at completed_at generation_s is_reused parent_request_id run_id table_version "
+    "code_version"
 )
 _NAMES: dict[str, Sequence[str]] = {
-    PROMPTS: f"{_ASKED} image_sha256 {_PARAMETERS} price_credits table_version".split(),
-    REJECTED: ["prompt_table", "row_number", "id", "prompt", "problems", "problem", "table_version"],
-    GENERATIONS: _GENERATIONS.split(),
+    PROMPTS: f"{_ASKED} image_sha256 {_PARAMETERS} price_credits parent_request_id table_version {EXTRA}".split(),
+    REJECTED: f"prompt_table shard row_number id prompt problems problem table_version {EXTRA}".split(),
+    GENERATIONS: f"{_GENERATIONS} {EXTRA}".split(),
     IMAGES: (
         f"{_GENERATIONS} image_path thumbnail_path image_sha256 image_bytes image_format width_px height_px "
-        "archived_at archive_error"
+        f"archived_at archive_error has_content_credentials perceptual_hash {EXTRA}"
     ).split(),
 }
-# The folders table=... and shard=... appear as columns to readers that understand them.
-_TAKEN = {name.lower() for names in _NAMES.values() for name in names} | {"table", "shard"}
 
 ASSETS = tuple(_NAMES)
 
 
-def described(name: str, kind: pa.DataType, description: str) -> pa.Field:
-    """A field that carries its description into the Parquet file."""
-    return pa.field(name, kind, metadata={DESCRIPTION_KEY: description.encode()})
-
-
 def contract_schema(asset: str) -> pa.Schema:
-    """The columns every file of an output has, in order, before the prompt table's own.
+    """The columns every file of an output has, in order.
 
     Raises:
         KeyError: ``asset`` is none of `ASSETS`.
@@ -99,55 +102,4 @@ def _field(asset: str, name: str) -> pa.Field:
     kind, description = _COLUMNS[name]
     if (asset, name) == (PROMPTS, "image_sha256"):
         kind, description = _REFERENCE_SHA256
-    return described(name, kind, description)
-
-
-def extra_names(columns: Iterable[str], asset: str) -> list[str]:
-    """Those of an output's columns that came from the prompt table."""
-    contract = set(_NAMES[asset])
-    return [name for name in columns if name not in contract]
-
-
-def output_names(extra_columns: Sequence[str]) -> dict[str, str]:
-    """What a table's own columns are called in every output: ``{name in the table: name in the outputs}``.
-
-    A name that differs from one of ours, or from an earlier one, at most in case becomes ``table_<name>``, with a
-    number if that is taken too: SQL engines do not tell such names apart. Names given here are kept when passed again.
-    """
-    taken = set(_TAKEN)
-    names: dict[str, str] = {}
-    # Names that can stay are settled first, so that no renamed column takes one of them.
-    for column in sorted(extra_columns, key=lambda it: it.lower() in _TAKEN):
-        names[column] = _free_name(column, taken)
-        taken.add(names[column].lower())
-    return {column: names[column] for column in extra_columns}
-
-
-def _free_name(column: str, taken: set[str]) -> str:
-    if column.lower() not in taken:
-        return column
-    name, number = f"table_{column}", 2
-    while name.lower() in taken:
-        name, number = f"table_{column}_{number}", number + 1
-    return name
-
-
-def common_schema(asset: str, schemas: Sequence[pa.Schema]) -> pa.Schema:
-    """One schema for all files of an output: a column of types that do not fit together is left out."""
-    contract = contract_schema(asset)
-    extras: dict[str, pa.DataType | None] = {}
-    for schema in schemas:
-        for field in schema:
-            if field.name not in contract.names:
-                extras[field.name] = _merged(extras.get(field.name, field.type), field.type)
-    return pa.schema([*contract, *((name, kind) for name, kind in extras.items() if kind is not None)])
-
-
-def _merged(one: pa.DataType | None, other: pa.DataType) -> pa.DataType | None:
-    if one is None or one.equals(other):
-        return one
-    try:
-        both = [pa.schema([("", one)]), pa.schema([("", other)])]
-        return pa.unify_schemas(both, promote_options="permissive").field(0).type
-    except pa.ArrowException:
-        return None
+    return pa.field(name, kind, metadata={DESCRIPTION_KEY: description.encode()})

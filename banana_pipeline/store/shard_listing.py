@@ -4,20 +4,17 @@ Lives here: listing a folder of a disk or an object store in one pass. Does not 
 """
 
 import os
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
 
 from upath import UPath
 
 from banana_pipeline.core.shards import Shard
 from banana_pipeline.store.files import is_local, local_path
-
-_FILE = re.compile(r"table=([^/\\]+)[/\\]shard=(\d{4,})\.parquet$")
+from banana_pipeline.store.output_places import FOLDERS, output_folder, shard_of
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,10 +27,11 @@ class Stamp:
 
 def shard_stamps(root: UPath, asset: str) -> dict[Shard, Stamp]:
     """Every shard of an output below ``root`` (the data folder), in the order of tables and rows."""
-    folder = root / "warehouse" / asset
+    folder = output_folder(root, asset)
     files = _local(local_path(folder)) if is_local(folder) else _remote(folder)
-    found = [(match, stamp) for name, stamp in files if (match := _FILE.search(name)) is not None]
-    shards = {Shard(table=unquote(match[1]), index=int(match[2])): stamp for match, stamp in found}
+    # Where both are there, the file that was written last counts; the older one is about to go.
+    newest_last = sorted(files, key=lambda file: file[1].modified_s)
+    shards = {shard: stamp for name, stamp in newest_last if (shard := shard_of(name)) is not None}
     return dict(sorted(shards.items()))
 
 
@@ -41,7 +39,7 @@ def _local(folder: Path) -> Iterator[tuple[str, Stamp]]:
     if not folder.is_dir():
         return
     with os.scandir(folder) as tables:
-        names = [table.name for table in tables if table.name.startswith("table=") and table.is_dir()]
+        names = [table.name for table in tables if table.name.startswith(FOLDERS) and table.is_dir()]
     for name in names:
         with os.scandir(folder / name) as files:
             for file in files:

@@ -20,7 +20,8 @@ class ShardRows:
 
     Attributes:
         table_name: the table's name.
-        extra_columns: the table's own columns, in its order.
+        extra_columns: the table's own columns that are carried along, in its order.
+        left_out: its other columns, each with the reason in words.
         rows: one per row of the slice, in order, accepted or rejected.
         slice: the same rows as Arrow, with all columns of the table.
     """
@@ -29,6 +30,7 @@ class ShardRows:
     extra_columns: tuple[str, ...]
     rows: tuple[Row, ...]
     slice: pa.Table = field(repr=False)
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def rejected_count(self) -> int:

@@ -98,7 +98,11 @@ def test_a_shard_that_was_never_read_does_not_stop_the_others(boats: World) -> N
 def test_a_damaged_output_is_named_and_does_not_stop_the_others(boats: World) -> None:
     boats.add_table("cars", ["car"])
     boats.run(assets=["prompts", "rejected_prompts", "generations"])
-    (boats.folder / "warehouse/generations/table=boats/shard=0000.parquet").write_bytes(b"PAR1 half of it")
-    (sentence,) = failures(boats.run(assets=["images"]))  # of the check that reads all outputs
-    assert "table=boats/shard=0000.parquet is damaged; materialize" in sentence
+    (boats.folder / "warehouse/generations/source=boats/0000.parquet").write_bytes(b"PAR1 half of it")
+    result = boats.run(assets=["images"])
+    assert failures(result) == []
+    checks = {check.check_name: check for check in result.get_asset_check_evaluations()}
+    told = checks["every_picture_is_archived"]
+    assert not told.passed
+    assert "source=boats/0000.parquet is damaged; materialize" in (told.description or "")
     assert sorted(boats.events("images")) == ["cars.0000"]

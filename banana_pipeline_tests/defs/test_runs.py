@@ -71,7 +71,7 @@ def test_each_report_says_where_its_file_is(world: World) -> None:
     for asset in PER_SHARD:
         for shard in SHARDS:
             name = shard.removeprefix("boats.")
-            expected = world.folder / "warehouse" / asset / "table=boats" / f"shard={name}.parquet"
+            expected = world.folder / "warehouse" / asset / "source=boats" / f"{name}.parquet"
             assert world.metadata(asset, shard)["dagster/uri"] == str(expected)
             assert expected.is_file()
 

@@ -107,7 +107,7 @@ class Office:
 
     def outputs(self, asset: str, table: str) -> pa.Table:
         """All shards of an output, in order."""
-        files = sorted((self.data / "warehouse" / asset / f"table={quote(table, safe='')}").glob("shard=*.parquet"))
+        files = sorted((self.data / "warehouse" / asset / f"source={quote(table, safe='')}").glob("*.parquet"))
         return pa.concat_tables(pq.ParquetFile(file).read() for file in files)
 
     def statuses(self, table: str) -> dict[str, int]:

@@ -24,6 +24,7 @@ from banana_pipeline.gallery.places import Places
 from banana_pipeline.gallery.write import WrittenGallery, write_gallery
 from banana_pipeline.store.images import ImageArchive
 from banana_pipeline.store.outputs import Warehouse
+from banana_pipeline.store.own_columns import FOOTER_KEY, packed
 from banana_pipeline.store.schemas import GENERATIONS, IMAGES, PROMPTS, contract_schema
 
 START = datetime(2026, 3, 1, 9, tzinfo=UTC)
@@ -148,10 +149,14 @@ def generation(table: str, number: int, given: Mapping[str, Any]) -> Row:
 
 def as_table(asset: str, rows: list[Row], like: list[Row] | None = None) -> pa.Table:
     contract = contract_schema(asset)
-    columns = {field.name: pa.array([row.get(field.name) for row in rows], field.type) for field in contract}
     known = {*contract.names, *contract_schema(IMAGES).names, "_given"}
     own = dict.fromkeys(name for row in like or rows for name in row if name not in known)
-    return pa.table({**columns, **{name: [row.get(name) for row in rows] for name in own}})
+    extra = packed(
+        pa.table({"": pa.nulls(len(rows)), **{n: [row.get(n) for row in rows] for n in own}}).select(list(own)), {}
+    )
+    filled = [{"extra": extra.values[number], **row} for number, row in enumerate(rows)]
+    columns = {field.name: pa.array([row.get(field.name) for row in filled], field.type) for field in contract}
+    return pa.table(columns).replace_schema_metadata({FOOTER_KEY: extra.footer})
 
 
 def drawn(number: int, ratio: str, width_px: int) -> bytes:

@@ -29,12 +29,18 @@ def test_it_can_be_made_before_there_is_anything(scene: Scene) -> None:
     assert (scene.gallery / "index.html").is_file()
 
 
-def test_a_damaged_output_is_told_in_words(scene: Scene) -> None:
+def test_a_damaged_output_fails_no_run_and_is_told(scene: Scene, capfd: pytest.CaptureFixture[str]) -> None:
     scene.add("boats", [{"prompt": "a"}], width_px=0)
-    (scene.root / "warehouse" / "generations" / "table=boats" / "shard=0000.parquet").write_bytes(b"damaged")
-    (failure,) = [event.step_failure_data for event in _materialized(scene).all_events if event.is_step_failure]
-    assert failure.user_failure_data is not None
-    assert "materialize 'generations' for boats.0000 again" in (failure.user_failure_data.description or "")
+    (scene.root / "warehouse" / "generations" / "source=boats" / "0000.parquet").write_bytes(b"damaged")
+    assert _materialized(scene).success
+    assert "materialize 'generations' for boats.0000 again. The gallery shows the other rows." in capfd.readouterr().err
+
+
+def test_a_place_that_cannot_be_written_fails_no_run(scene: Scene, capfd: pytest.CaptureFixture[str]) -> None:
+    (scene.root / "gallery").write_text("a file")
+    result = _materialized(scene)
+    assert (result.success, result.asset_materializations_for_node("gallery")) == (True, [])
+    assert "The gallery could not be made: Cannot write" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize("parent", ["generations", "images"])

@@ -6,7 +6,10 @@ import uuid
 import pytest
 from upath import UPath
 
-from banana_pipeline.core.failures import SettingsError, TableError
+from banana_pipeline.core.failures import SettingsError
+from banana_pipeline.gallery.index import GalleryIndex
+from banana_pipeline.gallery.places import Places
+from banana_pipeline.gallery.write import write_gallery
 from banana_pipeline_tests.gallery.scene import Scene
 
 
@@ -52,16 +55,31 @@ def test_writing_the_same_again_changes_nothing(scene: Scene) -> None:
     assert scene.file_names() == first | second
 
 
-def test_a_page_whose_writing_broke_off_is_the_old_one_and_whole(scene: Scene) -> None:
+def test_a_page_whose_writing_broke_off_is_the_old_one_and_whole(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     first = _written(scene, "one")
     page = (scene.gallery / "index.html").read_bytes()
-    scene.add("boats", [{"prompt": "two"}], width_px=0)
-    scene.add("boats", [{"prompt": "three"}], index=1, width_px=0)
-    (scene.root / "warehouse" / "images" / "table=boats" / "shard=0001.parquet").write_bytes(b"damaged")
-    with pytest.raises(TableError, match="damaged"):
+    scene.add("boats", [{"prompt": "two"}, {"prompt": "three"}], width_px=0)
+
+    def fail(self: GalleryIndex, *_: object) -> None:
+        raise RuntimeError("broken off")
+
+    monkeypatch.setattr(GalleryIndex, "_manifest", fail)
+    with pytest.raises(RuntimeError, match="broken off"):
         scene.write(grace_s=0, rows_per_file=1, details_per_file=1)
     assert (scene.gallery / "index.html").read_bytes() == page
     assert first < scene.file_names()
+
+
+def test_a_damaged_shard_costs_nobody_the_other_rows(scene: Scene) -> None:
+    scene.add("boats", [{"prompt": "one"}], width_px=0)
+    scene.add("boats", [{"prompt": "two"}], index=1, width_px=0)
+    scene.add("ships", [{"prompt": "three"}], width_px=0)
+    (scene.root / "warehouse" / "images" / "source=boats" / "0001.parquet").write_bytes(b"damaged")
+    (scene.root / "warehouse" / "generations" / "source=ships" / "0000.parquet").write_bytes(b"damaged")
+    index = GalleryIndex(warehouse=scene.warehouse, places=Places(root=scene.root))
+    write_gallery(scene.root, index)
+    assert scene.values("prompt") == ["one"]
+    assert sorted(problem.split("/")[-2] for problem in index.problems) == ["source=boats", "source=ships"]
 
 
 def test_files_of_others_are_left_alone(scene: Scene) -> None:

@@ -94,7 +94,7 @@ def test_a_shard_that_another_machine_replaced_is_read_as_it_is_now(bucket: Buck
     warehouse = Warehouse(UPath(bucket.url))
     warehouse.write("prompts", SHARD, _rows("a"))
     assert warehouse.read("prompts", SHARD).num_rows == 1
-    bucket.put("warehouse/prompts/table=cards/shard=0000.parquet", _parquet(_rows(*"abcdefgh")))
+    bucket.put("warehouse/prompts/source=cards/0000.parquet", _parquet(_rows(*"abcdefgh")))
     assert warehouse.read("prompts", SHARD).num_rows == 8
     assert warehouse.dataset("prompts").count_rows() == 8
 

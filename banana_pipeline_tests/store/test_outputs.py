@@ -6,7 +6,9 @@ import os
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from upath import UPath
@@ -24,7 +26,8 @@ from banana_pipeline.store.output_tables import (
     requests_of,
 )
 from banana_pipeline.store.outputs import Warehouse
-from banana_pipeline.store.schemas import ASSETS, contract_schema, output_names
+from banana_pipeline.store.own_columns import unpacked
+from banana_pipeline.store.schemas import ASSETS, contract_schema
 from banana_pipeline.store.shard_rows import ShardRows, read_shard
 from banana_pipeline.store.tables import open_table
 
@@ -32,6 +35,7 @@ SHARD = Shard(table="cards", index=0)
 GENERATIONS = [
     "request_id",
     "prompt_table",
+    "shard",
     "row_number",
     "id",
     "sample",
@@ -41,8 +45,10 @@ GENERATIONS = [
     "resolution",
     "output_format",
     "model",
+    "parameters",
     "status",
     "status_reason",
+    "failure",
     "attempt",
     "attempt_id",
     "task_id",
@@ -56,6 +62,7 @@ GENERATIONS = [
     "completed_at",
     "generation_s",
     "is_reused",
+    "parent_request_id",
     "run_id",
     "table_version",
     "code_version",
@@ -70,6 +77,8 @@ IMAGES = [
     "height_px",
     "archived_at",
     "archive_error",
+    "has_content_credentials",
+    "perceptual_hash",
 ]
 
 
@@ -83,7 +92,12 @@ def contents(folder: Path, **columns: object) -> ShardRows:
 
 
 def prompts(folder: Path, **columns: object) -> pa.Table:
-    return prompts_table(contents(folder, **columns), table_version="v1")
+    return prompts_table(contents(folder, **columns), shard=SHARD, table_version="v1")
+
+
+def own(table: pa.Table) -> list[dict[str, object]]:
+    """The tables' own columns of each row, as any reader finds them."""
+    return [json.loads(extra) for extra in table["extra"].to_pylist()]
 
 
 @pytest.fixture
@@ -193,11 +207,11 @@ def test_a_location_in_an_object_store_is_its_uri():
 
 
 def test_the_columns_of_generations_are_those_of_the_contract():
-    assert contract_schema("generations").names == GENERATIONS
+    assert contract_schema("generations").names == [*GENERATIONS, "extra"]
 
 
 def test_images_have_the_columns_of_generations_and_then_their_own():
-    assert contract_schema("images").names == GENERATIONS + IMAGES
+    assert contract_schema("images").names == [*GENERATIONS, *IMAGES, "extra"]
 
 
 @pytest.mark.parametrize("asset", ASSETS)
@@ -209,35 +223,15 @@ def test_times_are_utc():
     assert contract_schema("images").field("archived_at").type == pa.timestamp("us", tz="UTC")
 
 
-@pytest.mark.parametrize("name", ["status", "Status", "image_path", "table", "SHARD", "request_id", "problem"])
-def test_an_extra_column_named_like_ours_is_renamed(name: str):
-    assert output_names(["tag", name]) == {"tag": "tag", name: f"table_{name}"}
-
-
-def test_two_extra_columns_that_differ_in_case_get_two_names():
-    assert output_names(["Tag", "tag", "TAG"]) == {"Tag": "Tag", "tag": "table_tag", "TAG": "table_TAG_2"}
-
-
-def test_a_new_name_never_takes_that_of_another_column():
-    names = output_names(["status", "table_status", "Table_Status_2"])
-    assert len({name.lower() for name in names.values()}) == 3
-    assert names["table_status"] == "table_status"
-
-
-def test_renamed_columns_keep_their_names_when_renamed_again():
-    names = list(output_names(["status", "Status", "Tag", "tag", "table", "x"]).values())
-    assert output_names(names) == dict(zip(names, names, strict=True))
-
-
 # -- filling ----------------------------------------------------------------------------------------------------------
 
 
 def test_prompts_have_one_row_per_request(tmp_path: Path):
     table = prompts(tmp_path, prompt=["a", None, "c"], samples=[2, 1, 1], tag=["x", "y", "z"])
-    assert table.select(["row_number", "sample", "tag"]).to_pylist() == [
-        {"row_number": 0, "sample": 0, "tag": "x"},
-        {"row_number": 0, "sample": 1, "tag": "x"},
-        {"row_number": 2, "sample": 0, "tag": "z"},
+    assert table.select(["row_number", "sample", "extra"]).to_pylist() == [
+        {"row_number": 0, "sample": 0, "extra": '{"tag":"x"}'},
+        {"row_number": 0, "sample": 1, "extra": '{"tag":"x"}'},
+        {"row_number": 2, "sample": 0, "extra": '{"tag":"z"}'},
     ]
 
 
@@ -248,76 +242,63 @@ def test_prompts_keep_hashes_of_local_images_and_null_for_links(tmp_path: Path):
 
 def test_rejected_prompts_have_all_problems_and_the_tables_columns(tmp_path: Path):
     rows = contents(tmp_path, prompt=["a", "b"], samples=[1, 0], resolution=["1K", "9K"], tag=["x", "y"])
-    (row,) = rejected_table(rows, table_version="v1").to_pylist()
+    (row,) = rejected_table(rows, shard=SHARD, table_version="v1").to_pylist()
     assert len(row["problems"]) == 2
     assert row["problem"] == "; ".join(row["problems"])
-    assert row["tag"] == "y"
+    assert json.loads(row["extra"]) == {"tag": "y"}
 
 
 def test_rejected_prompts_show_text_that_is_none(tmp_path: Path):
     raw = pa.Array.from_buffers(pa.string(), 1, pa.array([b"caf\xe9"]).buffers())
-    assert rejected_table(contents(tmp_path, prompt=raw), table_version="v1")["prompt"].to_pylist() == ["caf\ufffd"]
+    table = rejected_table(contents(tmp_path, prompt=raw), shard=SHARD, table_version="v1")
+    assert table["prompt"].to_pylist() == ["caf\ufffd"]
 
 
 def test_rejected_prompts_show_the_template(tmp_path: Path):
-    table = rejected_table(contents(tmp_path, prompt_template=["{x}"]), table_version="v1")
+    table = rejected_table(contents(tmp_path, prompt_template=["{x}"]), shard=SHARD, table_version="v1")
     assert table["prompt"].to_pylist() == ["{x}"]
 
 
 @pytest.mark.parametrize("build", [prompts_table, rejected_table])
 def test_a_slice_may_give_no_rows(tmp_path: Path, build):
     rows = contents(tmp_path, prompt=[None] if build is prompts_table else ["a"], tag=["x"])
-    table = build(rows, table_version="v1")
+    table = build(rows, shard=SHARD, table_version="v1")
     assert table.num_rows == 0
-    assert table.column_names[-1] == "tag"
+    assert unpacked(table).column_names == ["tag"]
 
 
-def test_sixty_extra_columns_are_carried_in_order(tmp_path: Path):
+def test_sixty_own_columns_are_carried_in_order(tmp_path: Path):
     extras = {f"extra {index}": [index, index] for index in range(60)}
-    table = prompts(tmp_path, prompt=["a", ""], **extras)
-    assert table.column_names[-60:] == list(extras)
-    assert table["extra 59"].to_pylist() == [59]
+    (row,) = own(prompts(tmp_path, prompt=["a", ""], **extras))
+    assert list(row) == list(extras)
+    assert row["extra 59"] == 59
 
 
-EXTRAS = {
-    "list": pa.array([[1], None]),
-    "struct": pa.array([{"a": 1}, None]),
-    "map": pa.array([[("k", 1)], None], pa.map_(pa.string(), pa.int64())),
-    "dictionary": pa.array(["x", None]).dictionary_encode(),
-    "string_view": pa.array(["x", None], pa.string_view()),
-    "list_view": pa.array([["x"], None], pa.list_view(pa.string())),
-    "list_view in a struct": pa.array([{"a": ["x"]}, None], pa.struct({"a": pa.list_view(pa.string())})),
-    "decimal": pa.array([1, None], pa.decimal128(20, 3)),
-    "time": pa.array([1, None], pa.timestamp("ns", tz="Europe/Berlin")),
-    "null": pa.nulls(2),
-    "bytes": pa.array([b"\xff", None]),
-}
+@pytest.mark.parametrize("name", ["status", "Status", "extra", "shard", "source", "request_id", "a.b", '"', "é"])
+def test_an_own_column_keeps_whatever_name_it_has(tmp_path: Path, name: str):
+    assert own(prompts(tmp_path, prompt=["a"], **{name: ["theirs"]})) == [{name: "theirs"}]
 
 
-@pytest.mark.parametrize("column", EXTRAS.values(), ids=EXTRAS)
-def test_extra_columns_of_every_type_arrive_in_the_outputs(tmp_path: Path, warehouse: Warehouse, column: pa.Array):
-    table = prompts(tmp_path, prompt=["a", "b"], samples=[2, 1], extra=column)
-    warehouse.write("prompts", SHARD, table)
-    first, second = column.to_pylist()
-    assert warehouse.read("prompts", SHARD)["extra"].to_pylist() == [first, first, second]
+def test_the_schema_is_the_same_whatever_own_columns_a_table_has(tmp_path: Path, warehouse: Warehouse):
+    paths = [
+        warehouse.write("prompts", Shard(table="cards", index=index), prompts(tmp_path, prompt=["a"], **columns)).path
+        for index, columns in enumerate([{}, {"tag": [1]}, {"tag": ["x"], "status": [2.5]}])
+    ]
+    assert [pq.read_schema(path).equals(contract_schema("prompts")) for path in paths] == [True] * 3
 
 
-def test_a_list_view_becomes_a_list_that_every_reader_knows(tmp_path: Path):
-    table = prompts(tmp_path, prompt=["a", "b"], extra=EXTRAS["list_view in a struct"])
-    assert table.schema.field("extra").type == pa.struct({"a": pa.list_(pa.string())})
-
-
-def test_a_column_named_like_ours_has_the_same_new_name_in_every_output(tmp_path: Path):
-    table = prompts(tmp_path, prompt=["a"], status=["theirs"], Image_Path=["theirs"])
-    generations = generations_table(table, [{"status": "succeeded"}])
-    images = images_table(generations, [{}])
-    for output in (table, generations, images):
-        assert output.column_names[-2:] == ["table_status", "table_Image_Path"]
+def test_own_columns_and_their_types_go_along_from_output_to_output(tmp_path: Path, warehouse: Warehouse):
+    given = {"n": pa.array([3], pa.int8()), "at": pa.array([1], pa.timestamp("ns", "Europe/Berlin"))}
+    table = generations_table(prompts(tmp_path, prompt=["a"], **given), [{}])
+    warehouse.write("images", SHARD, images_table(table, [{}, {}], positions=[0, 0]))
+    found = unpacked(warehouse.read("images", SHARD))
+    assert {name: found[name].type for name in found.column_names} == {name: it.type for name, it in given.items()}
+    assert found["n"].to_pylist() == [3, 3]
 
 
 def test_requests_are_read_back_from_prompts(tmp_path: Path):
     rows = contents(tmp_path, prompt=["a", "é"], samples=[2, 1], image_input=[["https://x/a", "b.png"], None])
-    again = requests_of(prompts_table(rows, table_version="v1"))
+    again = requests_of(prompts_table(rows, shard=SHARD, table_version="v1"))
     assert again == [request for row in rows.rows for request in row.requests]
 
 
@@ -325,22 +306,13 @@ def test_a_generation_has_its_request_and_its_outcome(tmp_path: Path):
     at = datetime(2026, 1, 1, tzinfo=UTC)
     outcome = {"status": "succeeded", "credits": 18.0, "result_urls": ["u"], "submitted_at": at, "is_reused": False}
     (row,) = generations_table(prompts(tmp_path, prompt=["a"], tag=["x"]), [outcome]).to_pylist()
-    assert (row["prompt"], row["cost_usd"], row["submitted_at"], row["tag"]) == ("a", 0.09, at, "x")
-
-
-def test_generations_have_the_contract_columns_first(tmp_path: Path):
-    table = generations_table(prompts(tmp_path, prompt=["a"], tag=["x"]), [{}])
-    assert table.column_names == [*GENERATIONS, "tag"]
+    assert (row["prompt"], row["cost_usd"], row["submitted_at"], row["extra"]) == ("a", 0.09, at, '{"tag":"x"}')
+    assert (row["shard"], row["parameters"]) == ("cards.0000", "{}")
 
 
 def test_an_outcome_for_each_request_is_required(tmp_path: Path):
     with pytest.raises(ValueError, match="0 records for 1 rows"):
         generations_table(prompts(tmp_path, prompt=["a"]), [])
-
-
-def test_images_have_extra_columns_last(tmp_path: Path):
-    generations = generations_table(prompts(tmp_path, prompt=["a"], tag=["x"]), [{}])
-    assert images_table(generations, [{"width_px": 3}]).column_names == [*GENERATIONS, *IMAGES, "tag"]
 
 
 def test_a_request_with_two_results_has_two_rows_of_images(tmp_path: Path):
@@ -370,7 +342,7 @@ def test_some_columns_are_read_alone(tmp_path: Path, warehouse: Warehouse):
 
 def test_a_shard_is_where_the_contract_says(warehouse: Warehouse):
     path = warehouse.path("prompts", Shard(table="a b/c", index=3))
-    assert path.relative_to(warehouse.root).parts == ("warehouse", "prompts", "table=a%20b%2Fc", "shard=0003.parquet")
+    assert path.relative_to(warehouse.root).parts == ("warehouse", "prompts", "source=a%20b%2Fc", "0003.parquet")
 
 
 def test_the_written_path_is_absolute(tmp_path: Path, warehouse: Warehouse):
@@ -387,7 +359,7 @@ def test_provenance_is_json_in_the_footer(tmp_path: Path, warehouse: Warehouse):
 
 def test_descriptions_are_in_the_file(tmp_path: Path, warehouse: Warehouse):
     written = warehouse.write("prompts", SHARD, prompts(tmp_path, prompt=["a"], tag=["x"]))
-    assert pq.read_schema(written.path).field("tag").metadata[b"description"] == b"Column 'tag' of the prompt table."
+    assert pq.read_schema(written.path).field("prompt").metadata[b"description"].startswith(b"The text sent")
 
 
 def test_files_are_compressed_with_zstd(tmp_path: Path, warehouse: Warehouse):
@@ -430,7 +402,7 @@ def test_a_shard_with_a_damaged_page_is_explained(tmp_path: Path, warehouse: War
 
 def test_a_shard_that_cannot_be_removed_is_explained(warehouse: Warehouse):
     (warehouse.path("prompts", SHARD) / "x").mkdir(parents=True)
-    with pytest.raises(SettingsError, match=r"Cannot remove 'shard=0000.parquet' in the folder"):
+    with pytest.raises(SettingsError, match=r"Cannot remove '0000.parquet' in the folder"):
         warehouse.remove("prompts", SHARD)
 
 
@@ -453,34 +425,27 @@ def test_a_removed_shard_is_gone(tmp_path: Path, warehouse: Warehouse):
     assert not warehouse.exists("prompts", SHARD)
 
 
-def test_a_dataset_joins_tables_with_different_columns(tmp_path: Path, warehouse: Warehouse):
-    warehouse.write("prompts", SHARD, prompts(tmp_path, prompt=["a"], one=[1]))
-    warehouse.write("prompts", Shard(table="other", index=0), prompts(tmp_path, prompt=["b"], two=["x"]))
-    table = warehouse.dataset("prompts").to_table(columns=["prompt", "one", "two"])
-    assert table.sort_by("prompt").to_pylist() == [
-        {"prompt": "a", "one": 1, "two": None},
-        {"prompt": "b", "one": None, "two": "x"},
-    ]
-
-
-def test_a_dataset_leaves_out_columns_whose_types_do_not_fit(tmp_path: Path, warehouse: Warehouse):
-    warehouse.write("prompts", SHARD, prompts(tmp_path, prompt=["a"], tag=[1]))
-    warehouse.write("prompts", Shard(table="other", index=0), prompts(tmp_path, prompt=["b"], tag=["x"]))
-    dataset = warehouse.dataset("prompts")
-    assert "tag" not in dataset.schema.names
-    assert dataset.count_rows() == 2
-    assert dataset.to_table().num_rows == 2
-
-
 def test_a_dataset_of_nothing_has_the_contract_columns(warehouse: Warehouse):
-    assert warehouse.dataset("generations").to_table().column_names == GENERATIONS
+    assert warehouse.dataset("generations").to_table().column_names == [*GENERATIONS, "extra"]
 
 
-def test_columns_named_like_the_folders_do_not_break_reading(tmp_path: Path, warehouse: Warehouse):
-    written = warehouse.write("prompts", SHARD, prompts(tmp_path, prompt=["a"], table=["x"], shard=[1]))
-    table = pq.read_table(Path(written.path).parent.parent)
-    assert table["table_table"].to_pylist() == ["x"]
-    assert table["table_shard"].to_pylist() == [1]
+def test_a_folder_is_read_as_everybody_reads_it(tmp_path: Path, warehouse: Warehouse):
+    for name, columns in {"cards": {"seed": [1]}, "other": {"seed": ["x"], "source": [1]}, "plain": {}}.items():
+        warehouse.write("prompts", Shard(table=name, index=0), prompts(tmp_path, prompt=[name], **columns))
+    for table in (
+        pq.read_table(tmp_path / "data/warehouse/prompts"),
+        pa.Table.from_pandas(pd.read_parquet(tmp_path / "data/warehouse/prompts")),
+    ):
+        assert table.sort_by("prompt")["extra"].to_pylist() == ['{"seed":1}', '{"seed":"x","source":1}', "{}"]
+
+
+def test_a_scan_reads_around_a_damaged_file_and_names_it(tmp_path: Path, warehouse: Warehouse):
+    for name in ("cards", "other"):
+        warehouse.write("prompts", Shard(table=name, index=0), prompts(tmp_path, prompt=[name]))
+    Path(str(warehouse.path("prompts", SHARD))).write_bytes(b"PAR1")
+    scanned = warehouse.scan("prompts", ["prompt"], pc.field("prompt") != "x")
+    assert scanned.rows.to_pylist() == [{"prompt": "other"}]
+    assert [sentence.split(";")[1] for sentence in scanned.problems] == [" materialize 'prompts' for cards.0000 again."]
 
 
 def test_a_warehouse_in_an_object_store_works(tmp_path: Path):
