@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from banana_pipeline.core.missing_values import is_blank, missing_text
 from banana_pipeline.core.requests import GenerationRequest, ReferenceImage
-from banana_pipeline.core.rows import KNOWN_COLUMNS, Row, misspelt_columns, read_row
+from banana_pipeline.core.columns import KNOWN_COLUMNS, misspelt_columns
+from banana_pipeline.core.rows import Row, read_row
 
 
 def _resolve(entry: str) -> ReferenceImage | str:
@@ -69,7 +71,7 @@ def test_a_number_of_five_thousand_digits_does_not_raise(column: str) -> None:
     assert read(**{"prompt": "{a}", "a": 10**5000, column: 10**5000})
 
 
-@given(st.text(min_size=1, max_size=200).filter(lambda text: not text.isspace()))
+@given(st.text(min_size=1, max_size=200).filter(lambda text: not is_blank(text) and missing_text(text) is None))
 def test_a_prompt_reaches_the_request_as_it_stands(prompt: str) -> None:
     assert prompt_of(prompt=prompt) == prompt
 
