@@ -75,15 +75,15 @@ def _entries(text: str, is_file: IsFile, problems: list[str], *, depth: int) -> 
 def _all_entries(values: list[object], is_file: IsFile, problems: list[str], *, depth: int) -> list[object]:
     entries: list[object] = []
     for value in values:
-        is_text = isinstance(value, str) and bool(value)
-        entries += _entries(value, is_file, problems, depth=depth) if is_text else [value]
+        if isinstance(value, str) and value.strip():
+            entries += _entries(value, is_file, problems, depth=depth)
+        else:
+            entries.append(value)
     return entries
 
 
 def _links(text: str, problems: list[str]) -> list[object]:
     pieces = [piece.strip(" \t\r\n,;|") for piece in _BEFORE_ADDRESS.split(text)]
-    if len(pieces) == 1:
-        pieces = [text]
     for piece in pieces:
         inner = _INNER_ADDRESS.search(piece)
         is_unsure = inner is not None and (len(pieces) > 1 or inner[1] not in _MAY_STAND_BEFORE_ADDRESS)

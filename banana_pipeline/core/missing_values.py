@@ -13,12 +13,13 @@ import math
 import unicodedata
 
 # No word of any language, so that they may be taken for nothing even where they stand among other words.
-_WRITTEN_BY_PROGRAMS = frozenset(
-    "nan NaN -nan -NaN NaT <NA> <NaN> <nil> #NA #N/A NULL null None \\N pd.NA 1.#IND -1.#IND 1.#QNAN -1.#QNAN "
-    "#REF! #NAME? #VALUE! #DIV/0! #NUM! #NULL! #ERROR! #SPILL! #CALC! #GETTING_DATA".split()
-) | {"#N/A N/A", "[object Object]"}
+_FROM_PROGRAMS = (
+    "nan NaN -nan -NaN NaT <NA> <NaN> <nil> #NA #N/A NULL null None pd.NA \\N 1.#IND -1.#IND 1.#QNAN -1.#QNAN",
+    "#REF! #NAME? #VALUE! #DIV/0! #NUM! #NULL! #ERROR! #SPILL! #CALC! #GETTING_DATA",
+)
+_WRITTEN_BY_PROGRAMS = frozenset(" ".join(_FROM_PROGRAMS).split()) | {"#N/A N/A", "[object Object]"}
 # A region, a country and an abbreviation among other words; as a whole prompt nobody would pay for them.
-_WHOLE = frozenset(_WRITTEN_BY_PROGRAMS | {"NA", "N/A", "n/a", "undefined", "[]", "{}", "()", '""', "''", "set()"})
+_WHOLE = _WRITTEN_BY_PROGRAMS | {"NA", "N/A", "n/a", "undefined", "[]", "{}", "()", '""', "''", "set()"}
 _LONGEST = max(map(len, _WHOLE))
 _UNSEEN = "\u115f\u1160\u2800\u3164\uffa0"  # letters and a symbol that are drawn as nothing
 _UNSEEN_CATEGORIES = {"Cc", "Cf", "Zs", "Zl", "Zp"}

@@ -15,7 +15,7 @@ from decimal import Decimal
 from typing import TypeGuard
 
 from banana_pipeline.core.cell_lists import cell_entries, list_entries
-from banana_pipeline.core.missing_values import is_blank, is_missing, is_nothing, missing_text, missing_word
+from banana_pipeline.core.missing_values import is_blank, is_missing, is_nothing, missing_word
 from banana_pipeline.core.requests import MAX_IMAGES, MAX_SAMPLES, ReferenceImage
 
 _ALIASES = {
@@ -71,7 +71,8 @@ def reference_images(value: object, resolve_image: Resolver, problems: list[str]
 
 def _image_entries(value: object, resolve_image: Resolver, problems: list[str]) -> list[object]:
     def is_file(text: str) -> bool:
-        return not isinstance(resolve_image(text), str)
+        found = resolve_image(text)
+        return not isinstance(found, str) and found.is_local
 
     if isinstance(value, str):
         return cell_entries(value, is_file, problems)
@@ -95,9 +96,7 @@ def _is_list(value: object) -> TypeGuard[Iterable[object]]:
     return isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping)
 
 
-def choice(
-    values: Mapping[str, object], column: str, allowed: Sequence[str], default: str, problems: list[str]
-) -> str:
+def choice(values: Mapping[str, object], column: str, allowed: Sequence[str], default: str, problems: list[str]) -> str:
     """A parameter with a few possible values; the default where the cell holds nothing."""
     value = values.get(column)
     if value is None:

@@ -210,4 +210,4 @@ class _ShardWriter:
         path = self._files.table_paths().get(prompt_table)
         if path is None:
             raise ReadFailed(f"{image.source}: the table {prompt_table!r} is no longer there")
-        return reference_bytes(image, self._files.reference_folders(path))
+        return reference_bytes(image, self._files.reference_folders(path), self._files.reference_dir)

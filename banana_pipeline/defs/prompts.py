@@ -154,7 +154,7 @@ def _read_table(
     table = files.open_table(name)
     files.warehouse.remove_other_cuts(name, files.shard_rows)
     version, duplicate_ids = content_version(table), table.duplicate_ids()
-    resolver = ReferenceResolver(files.reference_folders(table.path))
+    resolver = ReferenceResolver(files.reference_folders(table.path), keep_in=files.reference_dir)
     for label, group in groupby(zip(shards, labels, strict=True), key=lambda pair: pair[1]):
         own = [shard for shard, _ in group]
         slices = [shard.rows(files.shard_rows) for shard in own]

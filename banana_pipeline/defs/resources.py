@@ -100,6 +100,11 @@ class FilesResource(dg.ConfigurableResource):
     def archive(self) -> ImageArchive:
         return ImageArchive(UPath(self.data_dir))
 
+    @property
+    def reference_dir(self) -> UPath:
+        """Reference images that belong to no table's folder, and those that were found in tables themselves."""
+        return UPath(self.data_dir) / "reference"
+
     def reference_folders(self, table_path: UPath) -> tuple[Path, ...]:
         """The only folders that a table's reference images may lie in."""
         return reference_folders(table_path, UPath(self.data_dir))

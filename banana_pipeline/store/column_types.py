@@ -1,7 +1,7 @@
 """Which Arrow types the known columns of a prompt table may have, and the one type each is turned into.
 
-Lives here: types, and the way from Arrow to Python. Does not live here: files (``row_groups``) and judging values
-(``core.rows``).
+Lives here: types, and the way from Arrow to Python. Does not live here: how types are encoded (``plain_types``), files
+(``row_groups``), values in templates (``written_values``), judging values (``core.rows``).
 
 Text may be string, large_string, string_view, a dictionary of those, or null; a list of text any kind of list of
 those. Such differences say which program wrote the file, and nothing about what its author meant.
@@ -12,113 +12,110 @@ from collections.abc import Callable
 import pyarrow as pa
 import pyarrow.types as pat
 
-from banana_pipeline.core.rows import KNOWN_COLUMNS
+from banana_pipeline.core.columns import KNOWN_COLUMNS
+from banana_pipeline.core.row_values import EmbeddedImage
+from banana_pipeline.store.common_types import common_type
+from banana_pipeline.store.plain_types import is_list, plain_type
+
+_PICTURE = pa.struct({"bytes": pa.binary(), "path": pa.string()})  # as Hugging Face data sets hold images
 
 
-def _value_type(kind: pa.DataType) -> pa.DataType:
-    return kind.value_type if pat.is_dictionary(kind) else kind
+def _is_text(plain: pa.DataType) -> bool:
+    return pat.is_string(plain) or pat.is_null(plain)
 
 
-def is_text(kind: pa.DataType) -> bool:
-    """True for every encoding of text, and for a column that holds nothing."""
-    plain = _value_type(kind)
-    return pat.is_string(plain) or pat.is_large_string(plain) or pat.is_string_view(plain) or pat.is_null(plain)
-
-
-def is_list_of_text(kind: pa.DataType) -> bool:
-    """True for every kind of list of text, and for a column that holds nothing."""
-    return pat.is_null(kind) or (is_list(kind) and is_text(kind.value_type))
-
-
-def is_list(kind: pa.DataType) -> bool:
-    """True for list, large_list, list_view, large_list_view and fixed_size_list."""
-    return pat.is_list(kind) or pat.is_large_list(kind) or pat.is_fixed_size_list(kind) or is_list_view(kind)
-
-
-def is_list_view(kind: pa.DataType) -> bool:
-    """True for the two list types whose parts may lie in any order."""
-    return pat.is_list_view(kind) or pat.is_large_list_view(kind)
-
-
-def _is_number(kind: pa.DataType) -> bool:
-    plain = _value_type(kind)
+def _is_number(plain: pa.DataType) -> bool:
     return pat.is_integer(plain) or pat.is_floating(plain) or pat.is_decimal(plain) or pat.is_null(plain)
 
 
-def _is_identifier(kind: pa.DataType) -> bool:
+def _is_identifier(plain: pa.DataType) -> bool:
     # Whole numbers with gaps become floats in pandas; core.rows accepts those that are whole.
-    return is_text(kind) or _is_number(kind)
+    return _is_text(plain) or _is_number(plain)
 
 
-def _is_images(kind: pa.DataType) -> bool:
-    return is_text(kind) or is_list_of_text(kind)
+def _is_picture(plain: pa.DataType) -> bool:
+    if not pat.is_struct(plain):
+        return pat.is_binary(plain)
+    kinds = {part.name: part.type for part in plain.fields}
+    is_told = "bytes" in kinds and plain.num_fields == len(kinds) and kinds.keys() <= {"bytes", "path"}
+    return is_told and all(pat.is_null(kind) or kind.equals(_PICTURE.field(name).type) for name, kind in kinds.items())
+
+
+def _is_images(plain: pa.DataType) -> bool:
+    entry = plain.value_type if is_list(plain) else plain
+    return _is_text(entry) or _is_picture(entry)
 
 
 _RULES: dict[str, tuple[Callable[[pa.DataType], bool], str]] = {
     "id": (_is_identifier, "text or whole numbers"),
-    "image_input": (_is_images, "a list of text, or text"),
+    "image_input": (_is_images, "a list of text, or text, or pictures as bytes or {bytes, path}"),
     "samples": (_is_number, "whole numbers"),
 }
-_TEXT_RULE = (is_text, "text")
+_TEXT_RULE = (_is_text, "text")
 
 
 def type_problem(column: str, kind: pa.DataType) -> str | None:
     """What is wrong with the type of a known column, as part of a sentence; None where it can be used."""
     is_usable, wanted = _RULES.get(column, _TEXT_RULE)
-    return None if is_usable(kind) else f"column {column!r} holds {_in_words(kind)}, but must hold {wanted}"
-
-
-def comparable_type(column: str, kind: pa.DataType) -> pa.DataType:
-    """A column's type without what only says which program wrote it; parts of a table must agree in this one."""
-    if column not in KNOWN_COLUMNS or pat.is_null(kind):
-        return kind
-    if is_text(kind):
-        return pa.string()
-    return pa.list_(pa.string()) if is_list(kind) else _value_type(kind)
+    return None if is_usable(plain_type(kind)) else f"column {column!r} holds {_in_words(kind)}, but must hold {wanted}"
 
 
 def normal_type(column: str, kind: pa.DataType) -> pa.DataType:
-    """The type in which `PromptTable.read` hands out a column: one per meaning for known columns, else its own."""
+    """The plain type in which one part's column is compared with another's."""
+    plain = plain_type(kind)
+    return _normal_images(plain) if column == "image_input" else plain
+
+
+def _normal_images(plain: pa.DataType) -> pa.DataType:
+    if is_list(plain):
+        return pa.list_(_normal_images(plain.value_type))
+    if pat.is_struct(plain):
+        return _PICTURE
+    return plain
+
+
+def common_known_type(column: str, one: pa.DataType, other: pa.DataType) -> pa.DataType | None:
+    """What two parts' normal types of a column have in common."""
+    if column == "samples" and not one.equals(other) and not (pat.is_null(one) or pat.is_null(other)):
+        return pa.float64()
+    if column == "id" and any(map(pat.is_integer, (one, other))) and any(map(pat.is_string, (one, other))):
+        return pa.string()
+    return common_type(one, other)
+
+
+def final_type(column: str, kind: pa.DataType) -> pa.DataType:
+    """The type in which a column is handed out; a known one that holds nothing still has its own."""
     if column not in KNOWN_COLUMNS:
         return kind
-    if is_text(kind):
+    if pat.is_null(kind):
         return pa.int64() if column == "samples" else pa.string()
-    if is_list(kind):
-        return pa.list_(pa.string())
-    plain = _value_type(kind)
-    return pa.string() if column == "id" and pat.is_integer(plain) else plain
+    if column == "id" and pat.is_integer(kind):
+        return pa.string()
+    return pa.list_(pa.string()) if is_list(kind) and pat.is_null(kind.value_type) else kind
 
 
-def converted(column: pa.ChunkedArray, to: pa.DataType) -> pa.ChunkedArray:
-    """``column`` in another type of the same meaning.
-
-    Raises:
-        pyarrow.ArrowInvalid: a value does not fit.
-    """
-    if column.type.equals(to):
-        return column
-    if not column.type.equals(portable_type(column.type)):
-        # pyarrow's own cast loses entries of a list_view that has nulls, so these go through Python.
-        return pa.chunked_array([pa.array(column.to_pylist(), to)])
-    return column.cast(to)
+def holds_pictures(kind: pa.DataType) -> bool:
+    """True for an ``image_input`` whose pictures stand in the table itself."""
+    return _is_picture(kind.value_type if is_list(kind) else kind)
 
 
-def portable_type(kind: pa.DataType) -> pa.DataType:
-    """The same type without list views, at any depth: Polars cannot open a Parquet file that mentions one."""
-    if pat.is_struct(kind):
-        return pa.struct([_portable_field(field) for field in kind.fields])
-    if pat.is_map(kind):
-        return pa.map_(kind.key_type, _portable_field(kind.item_field), kind.keys_sorted)
-    if pat.is_fixed_size_list(kind):
-        return pa.list_(_portable_field(kind.value_field), kind.list_size)
-    if is_list(kind):
-        is_large = pat.is_large_list(kind) or pat.is_large_list_view(kind)
-        return (pa.large_list if is_large else pa.list_)(_portable_field(kind.value_field))
-    return kind
+def picture_values(column: pa.ChunkedArray) -> list[object]:
+    """The entries of such an ``image_input`` for `core.rows`; a path or link stands where a picture has no bytes."""
+    as_bytes = pa.struct({"bytes": pa.binary(), "path": pa.binary()})
+    entry = column.type.value_type if is_list(column.type) else column.type
+    # Paths as bytes: one that is no text must not hide the picture beside it.
+    to = as_bytes if pat.is_struct(entry) else entry
+    values = column.cast(pa.list_(to) if is_list(column.type) else to).to_pylist()
+    return [[_picture(it) for it in value] if isinstance(value, list) else _picture(value) for value in values]
 
 
-def _portable_field(field: pa.Field) -> pa.Field:
-    return field.with_type(portable_type(field.type))
+def _picture(value: object) -> object:
+    if isinstance(value, bytes):
+        return EmbeddedImage(data=value)
+    if not isinstance(value, dict):
+        return value
+    path = None if value["path"] is None else value["path"].decode("utf-8", "replace")
+    return path if value["bytes"] is None else EmbeddedImage(data=value["bytes"], path=path)
 
 
 def python_values(column: pa.ChunkedArray) -> list[object]:
@@ -152,10 +149,10 @@ def _in_words(kind: pa.DataType) -> str:
         "numbers": lambda it: pat.is_floating(it) or pat.is_decimal(it),
         "yes/no values": pat.is_boolean,
         "dates or times": pat.is_temporal,
-        "raw bytes": lambda it: pat.is_binary(it) or pat.is_large_binary(it) or pat.is_binary_view(it),
+        "raw bytes": pat.is_binary,
         "structs": pat.is_struct,
         "maps": pat.is_map,
         "lists": is_list,
     }
-    plain = _value_type(kind)
+    plain = plain_type(kind)
     return next((f"{name} ({kind})" for name, is_it in words.items() if is_it(plain)), str(kind))

@@ -5,14 +5,14 @@ Lives here: `PromptTable` and finding ids used twice. Does not live here: findin
 """
 
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from upath import UPath
 
-from banana_pipeline.core.rows import identifier
+from banana_pipeline.core.row_values import identifier
 from banana_pipeline.store.column_types import python_values
 from banana_pipeline.store.row_groups import BATCH_ROWS, RowGroup, RowReader
 
@@ -26,9 +26,11 @@ class PromptTable:
         path: the Parquet file, or the folder of parts.
         parts: the Parquet files in row order.
         row_count: rows in all parts, at least 1.
-        schema: the columns as `read` hands them out: known ones as string, list<string> or a number, the others
-            as they are.
-        extra_columns: names that are not among the known columns, in the table's order.
+        schema: the columns as `read` hands them out, in plain types (``plain_types``); known ones as string,
+            list<string> or a number, and ``image_input`` also as bytes or struct<bytes, path>, or a list of those.
+        extra_columns: names of those that are not among the known columns, in the table's order.
+        left_out: its other columns, which are never read, each with the reason: "it holds raw bytes ...".
+        unwritable: columns that no template can use, each with the reason.
         row_groups: the non-empty row groups in row order.
     """
 
@@ -38,6 +40,8 @@ class PromptTable:
     row_count: int
     schema: pa.Schema
     extra_columns: tuple[str, ...]
+    left_out: Mapping[str, str]
+    unwritable: Mapping[str, str]
     row_groups: tuple[RowGroup, ...] = field(repr=False)
 
     def read(self, rows: range) -> pa.Table:
@@ -54,10 +58,21 @@ class PromptTable:
         Raises:
             TableError: as `read`.
         """
+        for pieces in self.read_pieces(slices):
+            yield pa.concat_tables([self.schema.empty_table(), *pieces])
+
+    def read_pieces(self, slices: Iterable[range]) -> Iterator[Iterator[pa.Table]]:
+        """`read_slices`, each slice in pieces of a size that memory holds also where pictures stand in the table.
+
+        Each slice's pieces must be taken before the next slice is asked for.
+
+        Raises:
+            TableError: as `read`.
+        """
         reader = self._reader(self.schema)
         try:
             for rows in slices:
-                yield reader.read(rows)
+                yield reader.pieces(rows)
         finally:
             reader.close()
 

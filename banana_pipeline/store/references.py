@@ -20,6 +20,8 @@ from upath import UPath
 
 from banana_pipeline.core.failures import ReadFailed
 from banana_pipeline.core.requests import MAX_IMAGE_BYTES, ReferenceImage
+from banana_pipeline.core.row_values import EmbeddedImage
+from banana_pipeline.store.embedded_images import embedded_name, is_embedded, keep_embedded, read_embedded
 from banana_pipeline.store.files import is_local, local_path
 
 MAX_URL_CHARACTERS = 2_000
@@ -45,14 +47,20 @@ class ReferenceResolver:
 
     Args:
         folders: where files may lie, in the order in which relative paths are tried.
+        keep_in: the folder ``<data>/reference``, where pictures that stand in the table are kept for their upload; by
+            default they are only checked.
     """
 
-    def __init__(self, folders: Sequence[Path]) -> None:
+    def __init__(self, folders: Sequence[Path], keep_in: UPath | None = None) -> None:
         self.folders = tuple(folders)
+        self._keep_in = keep_in
         self._hashes: dict[tuple[str, int, int], str] = {}
+        self._kept: set[str] = set()
 
-    def __call__(self, entry: str) -> ReferenceImage | str:
+    def __call__(self, entry: str | EmbeddedImage) -> ReferenceImage | str:
         """The checked reference, or a sentence that says what is wrong with ``entry``."""
+        if isinstance(entry, EmbeddedImage):
+            return self._embedded(entry)
         scheme = _SCHEME.match(entry.strip())
         if scheme is None:
             return self._local(entry)
@@ -76,6 +84,18 @@ class ReferenceResolver:
         except OSError as error:
             problem = f"cannot be read ({error.strerror or error})"
         return f"image_input {_shown(entry)} {problem}"
+
+    def _embedded(self, image: EmbeddedImage) -> ReferenceImage | str:
+        problem = _size_problem(len(image.data)) or _picture_problem(image.data[:12])
+        if problem is not None:
+            which = f"picture {_shown(image.path)}" if image.path else "a picture in the table"
+            return f"image_input {which} {problem}"
+        sha256 = hashlib.sha256(image.data).hexdigest()
+        name = embedded_name(sha256, image.data)
+        if self._keep_in is not None and sha256 not in self._kept:
+            keep_embedded(self._keep_in / name, image.data)
+            self._kept.add(sha256)
+        return ReferenceImage(source=name, sha256=sha256)
 
     def _hash(self, path: Path, file: BufferedReader) -> str:
         found = os.fstat(file.fileno())
@@ -115,12 +135,19 @@ def reference_path(image: ReferenceImage, folders: Sequence[Path]) -> Path:
     return _read(image, folders)[0]
 
 
-def reference_bytes(image: ReferenceImage, folders: Sequence[Path]) -> bytes:
+def reference_bytes(image: ReferenceImage, folders: Sequence[Path], kept_in: UPath | None = None) -> bytes:
     """The bytes of a local reference, exactly those that were checked: what to upload.
+
+    Args:
+        image: what the table says.
+        folders: as of `ReferenceResolver`.
+        kept_in: its ``keep_in``; needed where the data folder is an object store.
 
     Raises:
         ReadFailed: as `reference_path`.
     """
+    if kept_in is not None and is_embedded(image):
+        return read_embedded(image, kept_in)
     return _read(image, folders)[1]
 
 
@@ -188,12 +215,17 @@ def _link_problem(entry: str) -> str | None:
 def _file_problem(file: BufferedReader) -> str | None:
     if not _is_regular(file):
         return "is not a regular file"
-    size_bytes = os.fstat(file.fileno()).st_size
+    return _size_problem(os.fstat(file.fileno()).st_size) or _picture_problem(file.read(12))
+
+
+def _size_problem(size_bytes: int) -> str | None:
     if size_bytes > MAX_IMAGE_BYTES:
         return f"has {size_bytes / 1024**2:,.1f} MB; at most {MAX_IMAGE_BYTES // 1024**2} MB are allowed"
-    if size_bytes == 0:
-        return "is an empty file"
-    return None if _is_picture(file.read(12)) else "is not a JPEG, PNG or WebP image"
+    return "is an empty file" if size_bytes == 0 else None
+
+
+def _picture_problem(head: bytes) -> str | None:
+    return None if _is_picture(head) else "is not a JPEG, PNG or WebP image"
 
 
 def _is_regular(file: BufferedReader) -> bool:

@@ -12,12 +12,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from upath import UPath
 
+from banana_pipeline.core.columns import KNOWN_COLUMNS
 from banana_pipeline.core.failures import TableError
-from banana_pipeline.core.rows import KNOWN_COLUMNS
-from banana_pipeline.store.column_types import converted
 from banana_pipeline.store.files import is_local, local_path
+from banana_pipeline.store.plain_types import converted
 
 BATCH_ROWS = 2_048
+_BATCH_BYTES = 32 << 20
 _BUFFER_BYTES = 1 << 20
 
 
@@ -69,17 +70,19 @@ class RowReader:
         Raises:
             TableError: the file is damaged, or was changed since it was opened.
         """
+        return pa.concat_tables([self._schema.empty_table(), *self.pieces(rows)])
+
+    def pieces(self, rows: range) -> Iterator[pa.Table]:
+        """`read`, one batch after the other."""
         start, stop = max(rows.start, 0), min(rows.stop, self._ends[-1])
-        pieces = [self._schema.empty_table()]
         try:
             for group in self._overlapping(start, stop):
-                pieces.extend(self._take(group, max(start, group.first_row), min(stop, group.end_row)))
+                yield from self._take(group, max(start, group.first_row), min(stop, group.end_row))
         except (pa.ArrowException, OSError) as error:
             raise TableError(
                 f"Table {self._name!r} is damaged or was changed while it was read ({_first_line(error)}); "
                 "write the file again and start again."
             ) from error
-        return pa.concat_tables(pieces)
 
     def _overlapping(self, start: int, stop: int) -> Iterator[RowGroup]:
         for position in range(bisect_right(self._ends, start), len(self._ends)):
@@ -107,7 +110,8 @@ class RowReader:
         wanted = set(self._schema.names)
         # None is not the same as all names: a name with a dot in it also selects inside structs.
         columns = None if wanted.issuperset(stored) else [name for name in stored if name in wanted]
-        self._batches = self._file.iter_batches(BATCH_ROWS, [group.index], columns, use_threads=False)
+        batch_rows = _batch_rows(self._file.metadata.row_group(group.index), wanted)
+        self._batches = self._file.iter_batches(batch_rows, [group.index], columns, use_threads=False)
         self._group, self._batch, self._batch_row = group, None, group.first_row
 
     def _open(self, group: RowGroup) -> None:
@@ -129,24 +133,47 @@ class RowReader:
     def _normalised(self, batch: pa.RecordBatch) -> pa.Table:
         stored = pa.table(batch)
         columns = [
-            _clean(name, converted(stored[name], kind)) if name in stored.column_names else _nulls(len(batch), kind)
+            _clean(name, self._converted(name, stored[name], kind))
+            if name in stored.column_names
+            else _nulls(batch, kind)
             for name, kind in zip(self._schema.names, self._schema.types, strict=True)
         ]
         return pa.table(columns, schema=self._schema)
 
+    def _converted(self, name: str, column: pa.ChunkedArray, to: pa.DataType) -> pa.ChunkedArray:
+        try:
+            return converted(column, to)
+        except pa.ArrowException as error:
+            raise TableError(
+                f"Table {self._name!r} cannot be used: column {name!r} is {column.type} in "
+                f"{self._parts[self._part].name}, and not all of its values can be held as {to}, which its other parts "
+                f"need ({_first_line(error)}); write all parts with the same type."
+            ) from error
 
-def _nulls(count: int, kind: pa.DataType) -> pa.ChunkedArray:
-    return pa.chunked_array([pa.nulls(count, kind)])
+
+def _batch_rows(group: pq.RowGroupMetaData, wanted: set[str]) -> int:
+    """Rows that are read at a time: fewer where they are large, such as pictures."""
+    size_bytes = 0
+    for index in range(group.num_columns):
+        column = group.column(index)
+        path = column.path_in_schema
+        if path in wanted or path.split(".", 1)[0] in wanted:
+            size_bytes += column.total_uncompressed_size
+    return max(1, min(BATCH_ROWS, _BATCH_BYTES * group.num_rows // max(size_bytes, 1)))
+
+
+def _nulls(batch: pa.RecordBatch, kind: pa.DataType) -> pa.ChunkedArray:
+    return pa.chunked_array([pa.nulls(len(batch), kind)])
 
 
 def _clean(name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
     """Broken UTF-8 in a column that is only carried through becomes U+FFFD; what is asked of KIE is never repaired."""
-    if name in KNOWN_COLUMNS or not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
+    if name in KNOWN_COLUMNS or not pa.types.is_string(column.type):
         return column
     try:
         column.validate(full=True)
     except pa.ArrowInvalid:
-        values = column.cast(pa.large_binary()).to_pylist()
+        values = column.cast(pa.binary()).to_pylist()
         repaired = [value if value is None else value.decode("utf-8", "replace") for value in values]
         return pa.chunked_array([pa.array(repaired, column.type)])
     return column

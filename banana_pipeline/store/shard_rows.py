@@ -9,9 +9,13 @@ from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 
-from banana_pipeline.core.rows import KNOWN_COLUMNS, Resolver, Row, placeholders, read_row
-from banana_pipeline.store.column_types import python_values
+from banana_pipeline.core.columns import KNOWN_COLUMNS
+from banana_pipeline.core.row_values import Resolver
+from banana_pipeline.core.rows import Row, read_row
+from banana_pipeline.core.templates import Unwritable, placeholders
+from banana_pipeline.store.column_types import holds_pictures, picture_values, python_values
 from banana_pipeline.store.prompt_table import PromptTable
+from banana_pipeline.store.written_values import written_values
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +27,7 @@ class ShardRows:
         extra_columns: the table's own columns that are carried along, in its order.
         left_out: its other columns, each with the reason in words.
         rows: one per row of the slice, in order, accepted or rejected.
-        slice: the same rows as Arrow, with all columns of the table.
+        slice: the same rows as Arrow, with all columns that are read, but for pictures that stand in the table.
     """
 
     table_name: str
@@ -83,14 +87,31 @@ def read_shards(
     """
     first_rows = duplicate_ids or {}
     wanted = list(slices)
-    for piece, arrow in zip(wanted, table.read_slices(wanted), strict=True):
-        rows = tuple(
-            read_row(values, row_number=row_number, resolve_image=resolve_image, regenerate=regenerate)
-            for row_number, values in enumerate(_row_values(arrow), max(piece.start, 0))
-        )
+    for piece, batches in zip(wanted, table.read_pieces(wanted), strict=True):
+        rows: list[Row] = []
+        kept = [_without_pictures(table.schema.empty_table())]
+        for batch in batches:
+            first = max(piece.start, 0) + len(rows)
+            rows += (
+                read_row(values, row_number=row_number, resolve_image=resolve_image, regenerate=regenerate)
+                for row_number, values in enumerate(_row_values(table, batch), first)
+            )
+            kept.append(_without_pictures(batch))
         if first_rows:
-            rows = tuple(_without_second_use(row, first_rows) for row in rows)
-        yield ShardRows(table_name=table.name, extra_columns=table.extra_columns, rows=rows, slice=arrow)
+            rows = [_without_second_use(row, first_rows) for row in rows]
+        yield ShardRows(
+            table_name=table.name,
+            extra_columns=table.extra_columns,
+            rows=tuple(rows),
+            slice=pa.concat_tables(kept),
+            left_out=table.left_out,
+        )
+
+
+def _without_pictures(batch: pa.Table) -> pa.Table:
+    """They are large, and every one of them was looked at."""
+    has_pictures = "image_input" in batch.column_names and holds_pictures(batch.schema.field("image_input").type)
+    return batch.drop_columns(["image_input"]) if has_pictures else batch
 
 
 def _without_second_use(row: Row, first_rows: Mapping[str, int]) -> Row:
@@ -101,19 +122,25 @@ def _without_second_use(row: Row, first_rows: Mapping[str, int]) -> Row:
     return replace(row, requests=(), problems=(*row.problems, problem))
 
 
-def _row_values(arrow: pa.Table) -> Iterator[dict[str, object]]:
+def _row_values(table: PromptTable, arrow: pa.Table) -> Iterator[dict[str, object]]:
     """One mapping per row. Columns of the table's own go to Python only where a template of the slice uses them."""
-    names = [name for name in arrow.column_names if name in KNOWN_COLUMNS]
-    if "prompt_template" in names:
+    known = [name for name in arrow.column_names if name in KNOWN_COLUMNS]
+    columns = {name: _known_values(arrow[name]) for name in known}
+    unused: dict[str, object] = {}
+    if "prompt_template" in known:
         # All names must be there: the check of a template tells a missing column from an empty one.
+        unused.update(dict.fromkeys((*arrow.column_names, *table.left_out)))
+        unused.update({name: Unwritable(reason=reason) for name, reason in table.unwritable.items()})
         used = _columns_in_templates(arrow["prompt_template"])
-        unused = dict.fromkeys(name for name in arrow.column_names if name not in names and name not in used)
-        names += [name for name in arrow.column_names if name not in names and name in used]
-    else:
-        unused = {}
-    columns = [python_values(arrow[name]) for name in names]
-    for values in zip(*columns, strict=True):
-        yield {**unused, **dict(zip(names, values, strict=True))}
+        columns |= {
+            name: written_values(arrow[name]) for name in used & unused.keys() - known - table.unwritable.keys()
+        }
+    for values in zip(*columns.values(), strict=True):
+        yield {**unused, **dict(zip(columns, values, strict=True))}
+
+
+def _known_values(column: pa.ChunkedArray) -> list[object]:
+    return picture_values(column) if holds_pictures(column.type) else python_values(column)
 
 
 def _columns_in_templates(templates: pa.ChunkedArray) -> set[str]:

@@ -1,25 +1,43 @@
 """Whether the columns of a prompt table can be used, and every objection in words if not.
 
 Lives here: names and types of columns over all parts of a table. Does not live here: what each type means
-(``column_types``), files (``tables``), values (``core.rows``).
+(``column_types``, ``common_types``), files (``tables``), values (``core.rows``).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import pyarrow as pa
 from upath import UPath
 
+from banana_pipeline.core.columns import KNOWN_COLUMNS, PROMPT_COLUMNS, misspelt_columns
 from banana_pipeline.core.failures import TableError
-from banana_pipeline.core.rows import KNOWN_COLUMNS, PROMPT_COLUMNS, misspelt_columns
-from banana_pipeline.store.column_types import comparable_type, normal_type, type_problem
+from banana_pipeline.store.column_types import common_known_type, final_type, normal_type, type_problem
+from banana_pipeline.store.common_types import keeps_texts
+from banana_pipeline.store.plain_types import unknown_zones, why_not_carried
 
 
-def common_schema(name: str, parts: Sequence[UPath], schemas: Sequence[pa.Schema]) -> pa.Schema:
-    """The columns of a table as `PromptTable.read` hands them out.
+@dataclass(frozen=True, kw_only=True)
+class TableColumns:
+    """The columns of a table.
+
+    Attributes:
+        schema: those that are read, in plain types.
+        left_out: own columns that are never read, each with the reason: "it holds raw bytes ...".
+        unwritable: columns that no template can use, each with the reason: "holds raw bytes ...".
+    """
+
+    schema: pa.Schema
+    left_out: Mapping[str, str]
+    unwritable: Mapping[str, str]
+
+
+def table_columns(name: str, parts: Sequence[UPath], schemas: Sequence[pa.Schema]) -> TableColumns:
+    """The columns of a table over all its parts.
 
     Args:
         name: the table's name.
-        parts, schemas: its Parquet files, and the columns that each footer gives.
+        parts, schemas: its Parquet files that have rows, and the columns that each footer gives.
 
     Raises:
         TableError: columns are missing, misspelt, of the wrong type, or differ between parts.
@@ -28,25 +46,46 @@ def common_schema(name: str, parts: Sequence[UPath], schemas: Sequence[pa.Schema
         if problems := _column_problems(schema):
             where = f" ({part.name})" if len(parts) > 1 else ""
             raise TableError(f"Table {name!r}{where} cannot be used: {'; '.join(problems)}.")
-    common: dict[str, pa.DataType] = {}
+    stored: dict[str, list[tuple[UPath, pa.DataType]]] = {}
     for part, schema in zip(parts, schemas, strict=True):
-        for column, stored in zip(schema.names, schema.types, strict=True):
-            kind = comparable_type(column, stored)
-            common[column] = _common_type(name, column, common.get(column, kind), kind, part)
-    return pa.schema([(column, normal_type(column, kind)) for column, kind in common.items()])
+        for column, kind in zip(schema.names, schema.types, strict=True):
+            stored.setdefault(column, []).append((part, kind))
+    left_out = {column: why for column, kinds in stored.items() if (why := _why_left_out(column, kinds))}
+    unwritable = {column: why.removeprefix("it ") for column, why in left_out.items()}
+    fields: list[tuple[str, pa.DataType]] = []
+    for column, kinds in stored.items():
+        if column not in left_out:
+            fields.append((column, final_type(column, _common_type(name, column, kinds, unwritable))))
+    return TableColumns(schema=pa.schema(fields), left_out=left_out, unwritable=unwritable)
 
 
-def _common_type(name: str, column: str, one: pa.DataType, other: pa.DataType, part: UPath) -> pa.DataType:
-    if one.equals(other):
-        return one
-    schemas = [pa.schema([(column, one)]), pa.schema([(column, other)])]
-    try:
-        return pa.unify_schemas(schemas, promote_options="permissive").field(0).type
-    except pa.ArrowException as error:
-        raise TableError(
-            f"Table {name!r} cannot be used: column {column!r} is {one} in its first parts, but {other} "
-            f"in {part.name}; write all parts with the same type."
-        ) from error
+def _why_left_out(column: str, kinds: Sequence[tuple[UPath, pa.DataType]]) -> str | None:
+    if column in KNOWN_COLUMNS:
+        return None
+    return next((why for _, kind in kinds if (why := why_not_carried(kind))), None)
+
+
+def _common_type(
+    name: str, column: str, kinds: Sequence[tuple[UPath, pa.DataType]], unwritable: dict[str, str]
+) -> pa.DataType:
+    if zones := [zone for _, kind in kinds for zone in unknown_zones(kind)]:
+        unwritable[column] = f"has times in {zones[0]!r}, a time zone that this machine does not know"
+    first_part, first_kind = kinds[0]
+    common = normal_type(column, first_kind)
+    for part, kind in kinds[1:]:
+        normal = normal_type(column, kind)
+        found = common_known_type(column, common, normal)
+        if found is None:
+            raise TableError(
+                f"Table {name!r} cannot be used: column {column!r} is {first_kind} in {first_part.name}, but {kind} "
+                f"in {part.name}; write all parts with the same type."
+            )
+        if not keeps_texts(common, normal):
+            unwritable[column] = f"is {first_kind} in {first_part.name} and {kind} in {part.name}"
+        common = found
+        if pa.types.is_null(normal_type(column, first_kind)):
+            first_part, first_kind = part, kind
+    return common
 
 
 def _column_problems(schema: pa.Schema) -> list[str]:

@@ -19,7 +19,7 @@ from banana_pipeline.core.shards import safe_name
 from banana_pipeline.store.files import as_location, is_local
 from banana_pipeline.store.prompt_table import PromptTable
 from banana_pipeline.store.row_groups import RowGroup, open_parquet
-from banana_pipeline.store.table_columns import common_schema
+from banana_pipeline.store.table_columns import table_columns
 
 SUFFIXES = (".parquet", ".parq", ".pq")
 _LONGEST_SAFE_NAME = 240  # "table=<name>" is one folder, and 255 bytes is what disks allow
@@ -91,14 +91,17 @@ def open_table(path: Path | UPath, name: str | None = None) -> PromptTable:
             schemas.append(_read_footer(part, index, groups, name))
     if not groups:
         raise TableError(f"Table {name!r} has no rows; write at least one row to {_shown(path)}.")
-    schema = common_schema(name, parts, schemas)
+    filled = sorted({group.part for group in groups})  # a part without rows says nothing about the columns
+    columns = table_columns(name, [parts[index] for index in filled], [schemas[index] for index in filled])
     return PromptTable(
         name=name,
         path=path,
         parts=parts,
         row_count=groups[-1].end_row,
-        schema=schema,
-        extra_columns=tuple(column for column in schema.names if column not in KNOWN_COLUMNS),
+        schema=columns.schema,
+        extra_columns=tuple(column for column in columns.schema.names if column not in KNOWN_COLUMNS),
+        left_out=columns.left_out,
+        unwritable=columns.unwritable,
         row_groups=tuple(groups),
     )
 

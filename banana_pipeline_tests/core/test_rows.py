@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from banana_pipeline.core.columns import KNOWN_COLUMNS, misspelt_columns
 from banana_pipeline.core.missing_values import is_blank, missing_text
 from banana_pipeline.core.requests import GenerationRequest, ReferenceImage
-from banana_pipeline.core.columns import KNOWN_COLUMNS, misspelt_columns
 from banana_pipeline.core.rows import Row, read_row
 
 
