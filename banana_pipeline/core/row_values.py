@@ -46,7 +46,7 @@ def identifier(value: object, problems: list[str]) -> str | None:
     if isinstance(value, int | float | Decimal) and not isinstance(value, bool) and is_whole(value):
         return as_text(int(value))
     if isinstance(value, Decimal) and value.is_finite():
-        return f"{value:f}"
+        return f"{value.normalize():f}"
     problems.append(f"id must be text, but is {shown(value)}")
     return None
 

@@ -55,13 +55,15 @@ def read_row(
     """
     problems: list[str] = []
     row_id = identifier(values.get("id"), problems)
-    prompt = _prompt(values, problems)
+    last_problems: list[str] = []
+    samples = sample_count(values.get("samples"), last_problems)
+    prompt = _prompt(values, row_id, samples, problems)
     images = reference_images(values.get("image_input"), resolve_image, problems)
     ratio = choice(values, "aspect_ratio", ASPECT_RATIOS, DEFAULT_ASPECT_RATIO, problems)
     resolution = choice(values, "resolution", RESOLUTIONS, DEFAULT_RESOLUTION, problems)
     output_format = choice(values, "output_format", OUTPUT_FORMATS, DEFAULT_OUTPUT_FORMAT, problems)
-    samples = sample_count(values.get("samples"), problems)
-    if problems:
+    if problems or last_problems:
+        problems += last_problems
         return Row(row_number=row_number, id=row_id, requests=(), problems=tuple(problems))
     requests = [
         GenerationRequest(
@@ -78,7 +80,7 @@ def read_row(
     return Row(row_number=row_number, id=row_id, requests=tuple(requests), problems=())
 
 
-def _prompt(values: Mapping[str, object], problems: list[str]) -> str:
+def _prompt(values: Mapping[str, object], row_id: str | None, samples: int, problems: list[str]) -> str:
     prompt = values.get("prompt")
     template = values.get("prompt_template")
     if not is_missing(template) and _holds_nothing(prompt):
@@ -86,7 +88,9 @@ def _prompt(values: Mapping[str, object], problems: list[str]) -> str:
             problems.append(f"prompt_template must be text, but is {shown(template)}")
             return ""
         if not _holds_nothing(template) or "{" in template:
-            filled = fill_template(template, values, problems)
+            # An id and a number of samples are written as they are meant, whatever type holds them.
+            meant = {"id": row_id, "samples": samples if values.get("samples") is not None else None}
+            filled = fill_template(template, {**values, **{it: meant[it] for it in meant if it in values}}, problems)
             return "" if filled is None else _checked(filled, problems)
         prompt = template if is_missing(prompt) else prompt
     return _checked(prompt, problems)

@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import difflib
 import math
+import numbers
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 
 from banana_pipeline.core.columns import PROMPT_COLUMNS
@@ -125,6 +126,8 @@ def _moment(value: datetime) -> str:
 
 
 def _other(value: object) -> str | Unwritable:
+    if not isinstance(value, date | time | numbers.Number):
+        return Unwritable(reason=f"holds what cannot be written ({type(value).__name__})")
     try:
         return str(value)
     except (ValueError, RecursionError):  # an integer of thousands of digits
