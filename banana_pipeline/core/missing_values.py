@@ -36,7 +36,7 @@ def is_missing(value: object) -> bool:
 
 def is_blank(text: str) -> bool:
     """True where nothing of a text can be seen: blanks, line ends, characters that only control others."""
-    if text[:1].isalnum():
+    if text[:1].isascii() and text[:1].isalnum():
         return False
     return all(_is_unseen(character) for character in text)
 

@@ -55,13 +55,25 @@ def reference_images(value: object, resolve_image: Resolver, problems: list[str]
     """The images of ``image_input``, in order: a list, one entry, or a text that holds several."""
     if is_missing(value):
         return ()
-    entries = _image_entries(value, resolve_image, problems)
+    found: dict[str, ReferenceImage | str] = {}
+
+    def look_up(path: str) -> ReferenceImage | str:
+        if path not in found:
+            found[path] = resolve_image(path)
+        return found[path]
+
+    entries = _image_entries(value, look_up, problems)
     if len(entries) > MAX_IMAGES:
         problems.append(f"image_input has {len(entries)} images; at most {MAX_IMAGES} are allowed")
         return ()
     images: list[ReferenceImage] = []
     for entry in entries:
-        resolved = _entry_problem(entry) or resolve_image(entry)  # pyright: ignore[reportArgumentType]
+        if isinstance(entry, str) and not is_nothing(entry):
+            resolved = look_up(entry)
+        elif isinstance(entry, EmbeddedImage):
+            resolved = resolve_image(entry)
+        else:
+            resolved = f"image_input entry {shown(entry)} {'is empty' if is_nothing(entry) else 'is not text'}"
         if isinstance(resolved, str):
             problems.append(resolved)
         else:
@@ -69,9 +81,9 @@ def reference_images(value: object, resolve_image: Resolver, problems: list[str]
     return tuple(images)
 
 
-def _image_entries(value: object, resolve_image: Resolver, problems: list[str]) -> list[object]:
+def _image_entries(value: object, look_up: Callable[[str], ReferenceImage | str], problems: list[str]) -> list[object]:
     def is_file(text: str) -> bool:
-        found = resolve_image(text)
+        found = look_up(text)
         return not isinstance(found, str) and found.is_local
 
     if isinstance(value, str):
@@ -82,14 +94,6 @@ def _image_entries(value: object, resolve_image: Resolver, problems: list[str]) 
         return list_entries(list(value), is_file, problems)
     problems.append(f"image_input must be a list of links or paths, but is {shown(value)}")
     return []
-
-
-def _entry_problem(entry: object) -> str | None:
-    if isinstance(entry, EmbeddedImage):
-        return None
-    if not isinstance(entry, str) and not is_missing(entry):
-        return f"image_input entry {shown(entry)} is not text"
-    return f"image_input entry {shown(entry)} is empty" if is_nothing(entry) else None
 
 
 def _is_list(value: object) -> TypeGuard[Iterable[object]]:

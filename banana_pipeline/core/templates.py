@@ -121,8 +121,7 @@ def _list(values: Iterable[object]) -> str | Unwritable:
 
 
 def _moment(value: datetime) -> str:
-    is_midnight = value.time() == time.min and not getattr(value, "nanosecond", 0)
-    return str(value.date() if is_midnight else value)
+    return str(value.date() if value.time() == time.min else value)
 
 
 def _other(value: object) -> str | Unwritable:

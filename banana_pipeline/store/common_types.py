@@ -11,6 +11,9 @@ import pyarrow.types as pat
 
 from banana_pipeline.store.plain_types import is_list
 
+_DIGITS_OF_BITS = {8: 3, 16: 5, 32: 10, 64: 20}
+_DIGITS_OF_128_BITS, _DIGITS_OF_256_BITS = 38, 76
+
 
 def common_type(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:
     """The plain type that holds the values of two plain types; None where there is none.
@@ -55,7 +58,19 @@ def _common_number(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:
         return _unified(one, other) if all(map(pat.is_floating, kinds)) else pa.float64()
     if any(map(pat.is_uint64, kinds)) and any(map(pat.is_signed_integer, kinds)):
         return pa.decimal128(20, 0)
-    return _unified(one, other)
+    return _common_decimal(*kinds) if any(map(pat.is_decimal, kinds)) else _unified(one, other)
+
+
+def _common_decimal(*kinds: pa.DataType) -> pa.DataType | None:
+    scale = max(kind.scale if pat.is_decimal(kind) else 0 for kind in kinds)
+    whole_digits = (
+        kind.precision - kind.scale if pat.is_decimal(kind) else _DIGITS_OF_BITS[kind.bit_width] for kind in kinds
+    )
+    precision = max(whole_digits) + scale
+    if precision > _DIGITS_OF_256_BITS:
+        return None
+    is_wide = precision > _DIGITS_OF_128_BITS or any(map(pat.is_decimal256, kinds))
+    return pa.decimal256(precision, scale) if is_wide else pa.decimal128(precision, scale)
 
 
 def _unified(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:

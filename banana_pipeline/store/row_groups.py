@@ -18,7 +18,7 @@ from banana_pipeline.store.files import is_local, local_path
 from banana_pipeline.store.plain_types import converted
 
 BATCH_ROWS = 2_048
-_BATCH_BYTES = 32 << 20
+_BATCH_BYTES = 16 << 20
 _BUFFER_BYTES = 1 << 20
 
 
@@ -131,11 +131,10 @@ class RowReader:
         self._batch = self._normalised(batch)
 
     def _normalised(self, batch: pa.RecordBatch) -> pa.Table:
-        stored = pa.table(batch)
+        # By array: a column of a table made from the whole batch would keep the memory of all its columns alive.
+        stored = {name: pa.chunked_array([batch.column(index)]) for index, name in enumerate(batch.schema.names)}
         columns = [
-            _clean(name, self._converted(name, stored[name], kind))
-            if name in stored.column_names
-            else _nulls(batch, kind)
+            _clean(name, self._converted(name, stored[name], kind)) if name in stored else _nulls(batch, kind)
             for name, kind in zip(self._schema.names, self._schema.types, strict=True)
         ]
         return pa.table(columns, schema=self._schema)
@@ -153,6 +152,8 @@ class RowReader:
 
 def _batch_rows(group: pq.RowGroupMetaData, wanted: set[str]) -> int:
     """Rows that are read at a time: fewer where they are large, such as pictures."""
+    if group.total_byte_size <= _BATCH_BYTES:
+        return BATCH_ROWS
     size_bytes = 0
     for index in range(group.num_columns):
         column = group.column(index)

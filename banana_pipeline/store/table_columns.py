@@ -69,7 +69,9 @@ def _common_type(
     name: str, column: str, kinds: Sequence[tuple[UPath, pa.DataType]], unwritable: dict[str, str]
 ) -> pa.DataType:
     if zones := [zone for _, kind in kinds for zone in unknown_zones(kind)]:
-        unwritable[column] = f"has times in {zones[0]!r}, a time zone that this machine does not know"
+        unwritable[column] = (
+            f"has times in {zones[0]!r}, a time zone that this machine does not know; write them in UTC"
+        )
     first_part, first_kind = kinds[0]
     common = normal_type(column, first_kind)
     for part, kind in kinds[1:]:
@@ -81,7 +83,9 @@ def _common_type(
                 f"in {part.name}; write all parts with the same type."
             )
         if not keeps_texts(common, normal):
-            unwritable[column] = f"is {first_kind} in {first_part.name} and {kind} in {part.name}"
+            unwritable[column] = (
+                f"is {first_kind} in {first_part.name} and {kind} in {part.name}; write all parts with the same type"
+            )
         common = found
         if pa.types.is_null(normal_type(column, first_kind)):
             first_part, first_kind = part, kind

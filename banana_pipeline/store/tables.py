@@ -206,6 +206,10 @@ def _read_footer(part: UPath, index: int, groups: list[RowGroup], name: str) -> 
                 if row_count:
                     groups.append(RowGroup(part=index, index=group, first_row=first_row, row_count=row_count))
             return file.schema_arrow
+    except UnicodeDecodeError as error:
+        raise TableError(
+            f"Table {name!r} cannot be read: a column of {_shown(part)} has a name that is no UTF-8 text; rename it."
+        ) from error
     except (OSError, pa.ArrowException) as error:
         raise TableError(_unreadable(part, name, error)) from error
 

@@ -8,12 +8,18 @@ import io
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
+from upath import UPath
 
 from banana_pipeline.core.requests import GenerationRequest, ReferenceImage, account_name
+from banana_pipeline.core.row_values import EmbeddedImage
 from banana_pipeline.store import ledger
 from banana_pipeline.store.references import ReferenceResolver, reference_bytes
+from banana_pipeline.store.shard_rows import read_shard
+from banana_pipeline.store.tables import open_table
 from banana_pipeline_tests.drivers.conftest import NewWorld
 from banana_pipeline_tests.drivers.rows import KEY, OTHER_KEY, boats, shard
 from banana_pipeline_tests.drivers.world import World
@@ -135,3 +141,30 @@ def test_nothing_is_uploaded_for_what_is_already_paid(studio: World, references:
     studio.run(work)
     (references / "red.png").unlink()
     assert studio.run(work).statuses == {"succeeded": 1}
+
+
+def test_a_picture_that_stands_in_the_table_is_uploaded_once_like_a_file(new_world: NewWorld, tmp_path: Path) -> None:
+    pictures = [{"bytes": picture("red"), "path": "a.png"}, {"bytes": picture("red"), "path": None}]
+    column = pa.array([*pictures, {"bytes": picture("blue"), "path": None}])
+    pq.write_table(pa.table({"prompt": ["one", "two", "three"], "image_input": column}), tmp_path / "t.parquet")
+    kept_in = UPath(tmp_path / "data" / "reference")
+    table = open_table(tmp_path / "t.parquet")
+    rows = read_shard(table, range(3), resolve_image=ReferenceResolver([], keep_in=kept_in)).rows
+    (tmp_path / "t.parquet").unlink()  # the upload may be another day's and another machine's
+    studio = new_world(world={"read_bytes": lambda _, image: reference_bytes(image, [], kept_in)})
+    run = studio.run(shard(*(row.requests[0] for row in rows)))
+    assert run.statuses == {"succeeded": 3}
+    assert studio.books["uploads"] == 2
+    sent = {task["input"]["prompt"]: task["input"]["image_input"][0] for task in studio.tasks}
+    uploads = {prompt: studio.emulator.books.upload_at(url) for prompt, url in sent.items()}
+    assert {prompt: upload.content for prompt, upload in uploads.items() if upload} == {
+        "one": picture("red"), "two": picture("red"), "three": picture("blue"),
+    }  # fmt: skip
+
+
+def test_the_same_picture_in_a_table_and_in_a_file_is_one_request(references: Path) -> None:
+    resolve = ReferenceResolver([references])
+    file, embedded = resolve("red.png"), resolve(EmbeddedImage(data=picture("red")))
+    assert isinstance(file, ReferenceImage)
+    assert isinstance(embedded, ReferenceImage)
+    assert file.identity == embedded.identity

@@ -210,7 +210,9 @@ def usable_parts(folder: Path, name: str) -> dict[Path, pa.Array]:
     return found
 
 
-@pytest.mark.parametrize("name", ["own", "id", "samples", "image_input", "aspect_ratio"])
+@pytest.mark.parametrize(
+    "name", [pytest.param("own", marks=pytest.mark.slow), "id", "samples", "image_input", "aspect_ratio"]
+)
 def test_parts_that_differ_are_read_or_refused_and_never_bought_under_another_text(tmp_path: Path, name: str):
     parts = usable_parts(tmp_path, name)
     alone = {part: checked(part).rows for part in parts}
