@@ -37,15 +37,19 @@ Resolver = Callable[[str | EmbeddedImage], ReferenceImage | str]
 """Turns one ``image_input`` entry into a checked reference, or into a sentence saying what is wrong with it."""
 
 
+_MOST_DIGITS = 100  # Arrow's widest decimal has 76
+
+
 def identifier(value: object, problems: list[str]) -> str | None:
     """A row's ``id`` as text, None where it has none; an unusable one is added to ``problems``."""
     if isinstance(value, str):
         return None if not value or is_blank(value) or missing_word(value) is not None else value
     if is_missing(value):
         return None
-    if isinstance(value, int | float | Decimal) and not isinstance(value, bool) and is_whole(value):
+    if isinstance(value, int | float) and not isinstance(value, bool) and is_whole(value):
         return as_text(int(value))
-    if isinstance(value, Decimal) and value.is_finite():
+    # Written out, 1E+999999 would be a million digits.
+    if isinstance(value, Decimal) and value.is_finite() and abs(value.adjusted()) < _MOST_DIGITS:
         return f"{value.normalize():f}"
     problems.append(f"id must be text, but is {shown(value)}")
     return None
@@ -133,10 +137,9 @@ def sample_count(value: object, problems: list[str]) -> int:
     if is_nothing(value):
         return 1
     if _is_number(value) and is_whole(value):
-        count = int(value)
-        if 1 <= count <= MAX_SAMPLES:
-            return count
-        problems.append(f"samples is {shown(count)}; it must be from 1 to {MAX_SAMPLES}")
+        if 1 <= value <= MAX_SAMPLES:
+            return int(value)
+        problems.append(f"samples is {as_text(value)}; it must be from 1 to {MAX_SAMPLES}")
         return 1
     problems.append(f"samples must be a whole number from 1 to {MAX_SAMPLES}, but is {shown(value)}")
     return 1
@@ -148,10 +151,9 @@ def _is_number(value: object) -> TypeGuard[int | float | Decimal]:
 
 def is_whole(value: int | float | Decimal) -> bool:
     """True for a number without a fraction."""
-    try:
-        return value == int(value)
-    except (ValueError, OverflowError):  # NaN, infinity
-        return False
+    if isinstance(value, Decimal):  # as an integer, 1E+999999 would take minutes
+        return value.is_finite() and value == value.to_integral_value()
+    return isinstance(value, numbers.Integral) or float(value).is_integer()
 
 
 def as_text(value: object, form: Callable[[object], str] = str) -> str:

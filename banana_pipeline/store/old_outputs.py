@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from banana_pipeline.core.shards import Shard
 from banana_pipeline.store.own_columns import EXTRA, FOOTER_KEY, packed
+from banana_pipeline.store.plain_types import converted, plain_type, why_not_carried
 from banana_pipeline.store.schemas import contract_schema
 
 _NEW = {"shard", "parameters", "failure", "parent_request_id", "has_content_credentials", "perceptual_hash", EXTRA}
@@ -17,7 +18,9 @@ def upgraded(asset: str, shard: Shard, old: pa.Table) -> pa.Table:
     """The rows of an old file with today's columns; those that did not exist then are null."""
     schema = contract_schema(asset)
     own = [name for name in old.column_names if name not in schema.names or name in _NEW]
-    extra = packed(old.select(own), {})
+    left_out = {name: why for name in own if (why := why_not_carried(old.schema.field(name).type)) is not None}
+    plain = {name: converted(old[name], plain_type(old[name].type)) for name in own if name not in left_out}
+    extra = packed(pa.table(plain) if plain else old.select([]), left_out)
     known = {"shard": [shard.key] * old.num_rows, EXTRA: extra.values}
     columns: list[pa.Array | pa.ChunkedArray] = []
     for field in schema:

@@ -28,7 +28,7 @@ def warehouse(tmp_path: Path) -> Warehouse:
         for field in contract
         if field.name not in NEW
     }
-    own = {"style": pa.array(["oil"]), "table_status": [3], "shard": pa.array([1])}
+    own = {"style": pa.array(["oil"], pa.string_view()), "table_status": [3], "shard": pa.array([1])}
     (tmp_path / PLACE).parent.mkdir(parents=True)
     pq.write_table(pa.table({**ours, **own}), tmp_path / PLACE)
     return Warehouse(UPath(tmp_path))
