@@ -19,7 +19,7 @@ from typing import Any
 import click
 
 from banana_pipeline.core.failures import UserError
-from banana_pipeline.settings import read_settings
+from banana_pipeline.settings import read_settings, require_data_dir
 
 WELL, UNWELL, BAD_USAGE = 0, 1, 2
 
@@ -65,6 +65,7 @@ def run(table: str, max_credits: float | None, no_wait: bool, regenerate: bool) 
 
     settings = read_settings(os.environ)
     require_key(settings)
+    require_data_dir(settings)
     chosen = choose_table(settings, table)
     label = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ") if regenerate else ""
     options = RunOptions(max_credits=max_credits, is_waiting=not no_wait, regenerate=label)
@@ -217,8 +218,7 @@ def dev(port: int) -> None:
     settings = read_settings(os.environ)
     workspace = "workspace.yaml" if Path("workspace.yaml").exists() else None
     if settings.api_keys:
-        home = Path(os.environ["DAGSTER_HOME"]) if os.environ.get("DAGSTER_HOME") else dagster_home(settings)
-        sys.exit(serve_ui(home, port=port, workspace=workspace))
+        sys.exit(serve_ui(dagster_home(settings), port=port, workspace=workspace))
     with demo_world() as demo_settings:
         click.echo(f"KIE_API_KEY is not set: the emulator at {demo_settings.base_url} stands in for KIE. No money is")
         click.echo(f"spent; everything is kept apart in {demo_settings.data_dir}.")

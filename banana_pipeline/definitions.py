@@ -10,7 +10,9 @@ from typing import Any
 
 import dagster as dg
 
-from banana_pipeline.settings import KIE_BASE_URL, Settings, read_settings
+from banana_pipeline.core.setting_text import setting
+from banana_pipeline.settings import Settings, is_kie, read_settings
+from banana_pipeline.store.places import place_text
 
 warnings.filterwarnings("ignore", category=dg.BetaWarning)
 warnings.filterwarnings("ignore", category=dg.PreviewWarning)
@@ -74,14 +76,14 @@ def _following_assets() -> list[dg.AssetsDefinition]:
 
 def _named_service(spec: dg.AssetSpec, settings: Settings) -> dg.AssetSpec:
     """Where orders go, for everyone to see who is about to start them in the UI."""
-    if settings.base_url.rstrip("/") == KIE_BASE_URL:
+    if is_kie(settings.base_url):
         return spec
     note = f"**Not the real KIE**: orders go to {settings.base_url}, and nothing there costs KIE credits."
     return spec.replace_attributes(description=f"{note}\n\n{spec.description}")
 
 
 def _resources(settings: Settings) -> dict[str, Any]:
-    has_ledger_url = bool(os.environ.get("BANANA_LEDGER_URL"))
+    has_ledger_url = setting(os.environ, "BANANA_LEDGER_URL", is_secret=True) is not None
     return {
         "kie": KieResource(
             api_keys=_api_keys(),
@@ -96,10 +98,11 @@ def _resources(settings: Settings) -> dict[str, Any]:
         ),
         "ledger": LedgerResource(
             url=dg.EnvVar("BANANA_LEDGER_URL") if has_ledger_url else settings.ledger_url,
+            must_find_folder=settings.must_find_data_dir,
         ),
         "files": FilesResource(
-            data_dir=str(settings.data_dir),
-            prompts_dir=str(settings.prompts_dir),
+            data_dir=place_text(settings.data_dir),
+            prompts_dir=place_text(settings.prompts_dir),
             shard_rows=settings.shard_rows,
         ),
         "alerts": AlertsResource(
@@ -115,7 +118,7 @@ def _api_keys() -> str:
 
     Without a key everything that costs nothing still works, and the paid step says in words what is missing.
     """
-    names = [name for name in ("KIE_API_KEYS", "KIE_API_KEY") if os.environ.get(name)]
+    names = [name for name in ("KIE_API_KEYS", "KIE_API_KEY") if setting(os.environ, name, is_secret=True)]
     return dg.EnvVar(names[0]) if names else ""
 
 

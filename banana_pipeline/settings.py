@@ -1,7 +1,8 @@
 """Settings: the environment, read once, checked in words.
 
-Lives here: names, defaults, and the sentence for each value that cannot be used. Does not live here: what the settings
-do. Nothing else is needed to move from a laptop to a cluster.
+Lives here: names, defaults, and the sentence for each value that cannot be used. Does not live here: texts that no
+setting can mean (``core.setting_text``), how a place is spelt (``store.places``, ``store.ledger_place``), what the
+settings do. Nothing else is needed to move from a laptop to a cluster.
 """
 
 from __future__ import annotations
@@ -16,13 +17,16 @@ from urllib.parse import urlsplit
 from upath import UPath
 
 from banana_pipeline.core.failures import SettingsError
+from banana_pipeline.core.setting_text import api_keys, setting
 from banana_pipeline.kie.json_values import is_plain
 from banana_pipeline.kie.pace import RateLimit, parse_rate
-from banana_pipeline.store.files import check_place
+from banana_pipeline.setting_places import dagster_home, folder, is_anchored, ledger_default, ledger_url, require_folder
+from banana_pipeline.store.places import place_text
 
 KIE_BASE_URL = "https://api.kie.ai"
 KIE_UPLOAD_BASE_URL = "https://kieai.redpandaai.co"
 _MOST_URL_CHARACTERS = 1_000
+_OWN_NAMES = ("KIE_", "BANANA_", "DAGSTER_HOME")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +35,8 @@ class Settings:
 
     Attributes:
         data_dir: outputs, images and, unless set otherwise, prompts and ledger; a folder or a URI.
+        must_find_data_dir: the ledger is in a data folder that was named from the working folder.
+        dagster_home: where Dagster keeps runs and events; None: in the data folder.
         rate_limit: creations per account. max_in_flight: orders and tasks under way per account.
         shard_rows: rows per shard. deadline_s: how long a task may take before it is overdue.
         max_attempts: tasks bought for one request whose failures are passing (and refunded).
@@ -51,6 +57,8 @@ class Settings:
     shard_rows: int
     deadline_s: float
     max_attempts: int
+    must_find_data_dir: bool = False
+    dagster_home: Path | None = None
     max_credits_per_day: float | None = None
     callback_url: str | None = None
     webhook_hmac_key: str | None = field(default=None, repr=False)
@@ -63,8 +71,8 @@ class Settings:
         return service_of(self.base_url)
 
 
-def service_of(base_url: str, setting: str = "KIE_BASE_URL", example: str = KIE_BASE_URL) -> str:
-    """Host of a KIE address, as ``setting`` has it.
+def service_of(base_url: str, setting_name: str = "KIE_BASE_URL", example: str = KIE_BASE_URL) -> str:
+    """Host of a KIE address, as ``setting_name`` has it.
 
     Raises:
         SettingsError: it is not an http(s) address.
@@ -75,8 +83,8 @@ def service_of(base_url: str, setting: str = "KIE_BASE_URL", example: str = KIE_
     except ValueError:
         host = None
     if host is None:
-        raise SettingsError(f"{setting} is {base_url!r}; set it to an address such as {example}")
-    return host
+        raise SettingsError(f"{setting_name} is {base_url!r}; set it to an address such as {example}")
+    return host.rstrip(".")  # api.kie.ai. is the same host
 
 
 def read_settings(environ: Mapping[str, str]) -> Settings:
@@ -85,91 +93,103 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
     Raises:
         SettingsError: a value cannot be used; one sentence says which and what to write.
     """
-    data_dir = _folder(environ, "BANANA_DATA_DIR", "data")
-    base_url = environ.get("KIE_BASE_URL") or KIE_BASE_URL
-    service_of(base_url)
-    upload_base_url = environ.get("KIE_UPLOAD_BASE_URL") or _upload_default(base_url)
-    service_of(upload_base_url, "KIE_UPLOAD_BASE_URL")
+    _check_names(environ)
+    data_dir = folder(environ, "BANANA_DATA_DIR", "data")
+    own_ledger_url = ledger_url(environ)
+    base_url = _address(environ, "KIE_BASE_URL") or KIE_BASE_URL
     return Settings(
         api_keys=_keys(environ),
         base_url=base_url,
-        upload_base_url=upload_base_url,
+        upload_base_url=_address(environ, "KIE_UPLOAD_BASE_URL") or _upload_default(base_url),
         data_dir=data_dir,
-        prompts_dir=_folder(environ, "BANANA_PROMPTS_DIR", str(data_dir / "prompts")),
-        ledger_url=environ.get("BANANA_LEDGER_URL") or _ledger_default(data_dir),
-        rate_limit=parse_rate(environ.get("BANANA_RATE_LIMIT") or "20/10s"),
+        prompts_dir=folder(environ, "BANANA_PROMPTS_DIR", place_text(data_dir / "prompts")),
+        ledger_url=own_ledger_url or ledger_default(data_dir),
+        rate_limit=parse_rate(setting(environ, "BANANA_RATE_LIMIT") or "20/10s"),
         max_in_flight=_whole(environ, "BANANA_MAX_IN_FLIGHT", 100),
         shard_rows=_whole(environ, "BANANA_SHARD_ROWS", 2_000),
         deadline_s=_seconds(environ, "BANANA_DEADLINE_S", 900.0),
         max_attempts=_whole(environ, "BANANA_MAX_ATTEMPTS", 3),
+        must_find_data_dir=own_ledger_url is None and not is_anchored(environ, "BANANA_DATA_DIR"),
+        dagster_home=dagster_home(environ),
         max_credits_per_day=_credits(environ, "BANANA_MAX_CREDITS_PER_DAY"),
         callback_url=_callback_url(environ, "BANANA_CALLBACK_URL"),
-        webhook_hmac_key=environ.get("KIE_WEBHOOK_HMAC_KEY", "").strip() or None,
+        webhook_hmac_key=setting(environ, "KIE_WEBHOOK_HMAC_KEY", is_secret=True, is_random=True),
         alert_webhook_url=_secret_url(environ, "BANANA_ALERT_WEBHOOK_URL"),
         alert_below_credits=_credits(environ, "BANANA_ALERT_BELOW_CREDITS", "no alert"),
     )
 
 
+def is_kie(base_url: str) -> bool:
+    """True for the service itself, False for an emulator or a proxy."""
+    return service_of(base_url) == service_of(KIE_BASE_URL)
+
+
+def require_data_dir(settings: Settings) -> None:
+    """Before anything is bought. Raises SettingsError if a data folder named from the working folder is not there."""
+    if settings.must_find_data_dir:
+        require_folder(Path(settings.data_dir.path))
+
+
+def _check_names(environ: Mapping[str, str]) -> None:
+    """A byte-order mark or a blank makes another name of the first line of an env file, and its value is not seen."""
+    for name in environ:
+        clean = "".join(character for character in name if character.isprintable()).strip().removeprefix("export ")
+        if clean != name and clean.startswith(_OWN_NAMES):
+            raise SettingsError(
+                f"The environment holds {name!r} where {clean} is meant; save the env file as UTF-8 without a "
+                "byte-order mark, with plain line ends and without blanks before ="
+            )
+
+
 def _upload_default(base_url: str) -> str:
     # KIE keeps uploads on a host of its own; any other service (an emulator, a proxy) is asked for them itself.
-    return KIE_UPLOAD_BASE_URL if base_url.rstrip("/") == KIE_BASE_URL else base_url
+    return KIE_UPLOAD_BASE_URL if is_kie(base_url) else base_url
+
+
+def _is_set(environ: Mapping[str, str], name: str) -> bool:
+    return setting(environ, name, is_secret=True) is not None
 
 
 def _keys(environ: Mapping[str, str]) -> tuple[str, ...]:
-    text = environ.get("KIE_API_KEYS") or environ.get("KIE_API_KEY") or ""
-    return tuple(dict.fromkeys(key.strip() for key in text.split(",") if key.strip()))
+    name = "KIE_API_KEYS" if _is_set(environ, "KIE_API_KEYS") else "KIE_API_KEY"
+    return api_keys(environ.get(name) or "", name)
 
 
-def _folder(environ: Mapping[str, str], name: str, default: str) -> UPath:
-    text = environ.get(name) or default
-    try:
-        path = UPath(text)
-    except (ValueError, ImportError) as error:
-        raise SettingsError(f"{name} is {text!r}, which cannot be used ({error}); write a folder or a URI") from error
-    if path.protocol in {"", "file"} and "://" not in text:
-        return UPath(Path(text).expanduser().absolute())
-    try:
-        check_place(path)
-    except SettingsError as error:
-        raise SettingsError(f"{name} cannot be used: {error}") from error
-    return path
-
-
-def _ledger_default(data_dir: UPath) -> str:
-    if data_dir.protocol not in {"", "file"}:
-        raise SettingsError(
-            f"BANANA_DATA_DIR is {data_dir}, which cannot hold a ledger; set BANANA_LEDGER_URL to "
-            "sqlite:///a/local/file.sqlite or postgresql+psycopg://user@host/database"
-        )
-    return f"sqlite:///{data_dir.path}/ledger.sqlite"
+def _address(environ: Mapping[str, str], name: str) -> str | None:
+    text = setting(environ, name)
+    if text is None:
+        return None
+    service_of(text, name)
+    if " " in text:
+        raise SettingsError(f"{name} is {text!r}; write it without blanks")
+    return text
 
 
 def _whole(environ: Mapping[str, str], name: str, default: int) -> int:
-    text = environ.get(name) or str(default)
-    if not text.isascii() or not text.isdigit() or int(text) < 1:
+    text = setting(environ, name) or str(default)
+    if re.fullmatch(r"[0-9]{1,9}", text) is None or int(text) < 1:
         raise SettingsError(f"{name} is {text!r}; write a whole number from 1 up, such as {default}")
     return int(text)
 
 
+def _number(text: str) -> float:
+    """A number as everybody writes it, or -1: Python also takes 1_000, and digits of other scripts."""
+    return float(text) if re.fullmatch(r"[0-9]{1,15}(\.[0-9]{0,15})?(e[0-9]{1,2})?", text) else -1.0
+
+
 def _seconds(environ: Mapping[str, str], name: str, default: float) -> float:
-    text = environ.get(name) or str(default)
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
+    text = setting(environ, name) or str(default)
+    value = _number(text)
     if not 0 < value < float("inf"):
         raise SettingsError(f"{name} is {text!r}; write a number of seconds above 0, such as {default:g}")
     return value
 
 
 def _credits(environ: Mapping[str, str], name: str, without: str = "no limit") -> float | None:
-    text = environ.get(name)
-    if not text:
+    text = setting(environ, name)
+    if text is None:
         return None
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
+    value = _number(text)
     if not 0 <= value < float("inf"):
         raise SettingsError(f"{name} is {text!r}; write a number of credits from 0 up, or leave it out for {without}")
     return value
@@ -177,8 +197,8 @@ def _credits(environ: Mapping[str, str], name: str, without: str = "no limit") -
 
 def _secret_url(environ: Mapping[str, str], name: str) -> str | None:
     """An address that is a secret: no sentence repeats it."""
-    text = environ.get(name, "").strip()
-    if not text:
+    text = setting(environ, name, is_secret=True)
+    if text is None:
         return None
     with suppress(SettingsError):  # whose sentence repeats the address
         service_of(text, name)
@@ -188,8 +208,8 @@ def _secret_url(environ: Mapping[str, str], name: str) -> str | None:
 
 
 def _callback_url(environ: Mapping[str, str], name: str) -> str | None:
-    text = environ.get(name)
-    if not text:
+    text = setting(environ, name, is_secret=True)
+    if text is None:
         return None
     if len(text) > _MOST_URL_CHARACTERS:
         raise SettingsError(

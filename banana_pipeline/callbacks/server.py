@@ -23,7 +23,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from banana_pipeline.callbacks.app import callbacks_app
 from banana_pipeline.callbacks.counts import say_aloud
 from banana_pipeline.core.failures import SettingsError
-from banana_pipeline.settings import Settings
+from banana_pipeline.settings import Settings, require_data_dir
 from banana_pipeline.store.group_commit import LedgerWriter
 
 _MOST_AT_WORK = 256  # times the largest body: 64 MiB
@@ -109,6 +109,7 @@ def serve_callbacks(settings: Settings, host: str = "127.0.0.1", port: int = 0) 
         SettingsError: the address cannot be listened on.
         LedgerError: the ledger cannot be opened.
     """
+    require_data_dir(settings)
     with listen(host, port) as listener:
         writer = LedgerWriter(settings.ledger_url)
         server = make_server(callbacks_app(writer, hmac_key=settings.webhook_hmac_key, clock=time.time))

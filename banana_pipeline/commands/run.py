@@ -27,8 +27,10 @@ from banana_pipeline.defs.resources import FilesResource
 from banana_pipeline.kie.client import check_key
 from banana_pipeline.progress import STOPPED_NOTICE, Progress
 from banana_pipeline.settings import Settings
+from banana_pipeline.store.files import is_local, local_path
 from banana_pipeline.store.group_commit import LedgerWriter
 from banana_pipeline.store.outputs import Warehouse
+from banana_pipeline.store.places import place_text
 from banana_pipeline.store.schemas import GENERATIONS, IMAGES, REJECTED
 
 _INSTANCE_SETTINGS = """\
@@ -92,8 +94,7 @@ def open_instance(settings: Settings) -> dg.DagsterInstance:
         SettingsError: the folder cannot be written.
     """
     os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "yes")
-    if not os.environ.get("DAGSTER_HOME"):
-        os.environ["DAGSTER_HOME"] = str(dagster_home(settings))
+    os.environ["DAGSTER_HOME"] = str(dagster_home(settings))
     # Dagster makes its SQLite files when they are first used, without a lock: two commands that start together on a
     # new folder would make them at the same time, and both fail.
     with FileLock(Path(os.environ["DAGSTER_HOME"]) / ".banana.lock"):
@@ -105,20 +106,25 @@ def open_instance(settings: Settings) -> dg.DagsterInstance:
 
 
 def dagster_home(settings: Settings) -> Path:
-    """``<data>/dagster_home``, made ready. For data in an object store: ``data/dagster_home`` here."""
-    root = Path(settings.data_dir.path) if settings.data_dir.protocol in {"", "file"} else Path("data").absolute()
-    home = root / "dagster_home"
+    """The folder of ``DAGSTER_HOME``, or ``<data>/dagster_home``, made ready; for data in an object store it is here.
+
+    Raises:
+        SettingsError: it cannot be written.
+    """
+    if settings.dagster_home is not None:
+        return _made(settings.dagster_home, "set DAGSTER_HOME to a folder that can")
+    root = local_path(settings.data_dir) if is_local(settings.data_dir) else Path("data").absolute()
+    return _made(root / "dagster_home", "set BANANA_DATA_DIR to a folder that can", config=_INSTANCE_SETTINGS)
+
+
+def _made(home: Path, advice: str, config: str = "") -> Path:
     try:
         home.mkdir(parents=True, exist_ok=True)
-        config = home / "dagster.yaml"
         with FileLock(home / ".banana.lock"):
-            if not config.exists():
-                config.write_text(_INSTANCE_SETTINGS)
+            if config and not (home / "dagster.yaml").exists():
+                (home / "dagster.yaml").write_text(config)
     except OSError as error:
-        raise SettingsError(
-            f"The folder {home} cannot be written ({error.strerror or error}); "
-            "set BANANA_DATA_DIR to a folder that can."
-        ) from error
+        raise SettingsError(f"The folder {home} cannot be written ({error.strerror or error}); {advice}.") from error
     return home
 
 
@@ -137,8 +143,8 @@ def run_tables(
     ]
     outside = {one.table.name: one.outside_path for one in chosen if one.outside_path is not None}
     files = FilesResource(
-        data_dir=str(settings.data_dir),
-        prompts_dir=str(settings.prompts_dir),
+        data_dir=place_text(settings.data_dir),
+        prompts_dir=place_text(settings.prompts_dir),
         shard_rows=settings.shard_rows,
         extra_tables=outside,
     )

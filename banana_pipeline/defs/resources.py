@@ -14,12 +14,15 @@ from upath import UPath
 
 from banana_pipeline.accounts import Account, open_accounts
 from banana_pipeline.core.failures import SettingsError, TableError
+from banana_pipeline.core.setting_text import api_keys
 from banana_pipeline.core.shards import Shard, shards_of
 from banana_pipeline.kie.pace import parse_rate
 from banana_pipeline.progress import Progress
+from banana_pipeline.setting_places import require_folder
 from banana_pipeline.settings import service_of
 from banana_pipeline.store.group_commit import LedgerWriter
 from banana_pipeline.store.images import ImageArchive
+from banana_pipeline.store.ledger_place import ledger_place
 from banana_pipeline.store.outputs import Warehouse
 from banana_pipeline.store.prompt_table import PromptTable
 from banana_pipeline.store.references import reference_folders
@@ -49,8 +52,12 @@ class KieResource(dg.ConfigurableResource):
 
     @property
     def key_list(self) -> list[str]:
-        """Every key; empty without any. Not named ``keys``: with that name `dict()` takes a resource for a mapping."""
-        return [key.strip() for key in self.api_keys.split(",") if key.strip()]
+        """Every key; empty without any. Not named ``keys``: with that name `dict()` takes a resource for a mapping.
+
+        Raises:
+            SettingsError: one cannot be a key.
+        """
+        return list(api_keys(self.api_keys))
 
     @contextlib.asynccontextmanager
     async def open_accounts(self) -> AsyncIterator[list[Account]]:
@@ -75,10 +82,15 @@ class KieResource(dg.ConfigurableResource):
 class LedgerResource(dg.ConfigurableResource):
     """The ledger of attempts: the only memory that must survive."""
 
-    url: str = Field(repr=False, description="sqlite:///path or postgresql+psycopg://...")
+    url: str = Field(repr=False, description="sqlite:////path or postgresql+psycopg://...")
+    must_find_folder: bool = Field(
+        default=False, description="The ledger's folder was named from the working folder, and is not made."
+    )
 
     def open(self) -> LedgerWriter:
-        """The ledger, upgraded if need be; a context manager. Raises LedgerError."""
+        """The ledger, upgraded if need be; a context manager. Raises LedgerError, SettingsError."""
+        if self.must_find_folder:
+            require_folder(Path(ledger_place(self.url).database or "").parent)
         return LedgerWriter(self.url)
 
 

@@ -53,7 +53,7 @@ def parse_rate(text: str) -> RateLimit:
     Raises:
         SettingsError: it has another form, or is not positive.
     """
-    match = re.fullmatch(r"\s*(\d+)\s*/\s*(\d+(?:\.\d+)?)\s*(s|m)?\s*", text)
+    match = re.fullmatch(r"\s*([0-9]{1,9})\s*/\s*([0-9]{1,9}(?:\.[0-9]{1,9})?)\s*(s|m)?\s*", text)
     if match is None or int(match[1]) < 1 or float(match[2]) <= 0:
         raise SettingsError(f"BANANA_RATE_LIMIT is {text!r}; write it as calls per time, such as 20/10s")
     return RateLimit(count=int(match[1]), window_s=float(match[2]) * (60 if match[3] == "m" else 1))

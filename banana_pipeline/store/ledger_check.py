@@ -18,6 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from banana_pipeline.core.failures import LedgerError
 from banana_pipeline.store import ledger_history, ledger_questions
 from banana_pipeline.store.ledger_open import ledger_sentence, open_engine
+from banana_pipeline.store.ledger_place import ledger_place
 from banana_pipeline.store.ledger_questions import Found
 
 
@@ -98,7 +99,7 @@ def check_ledger(url: str) -> list[Finding]:
 @contextmanager
 def snapshot(url: str) -> Iterator[sa.Connection]:
     """The ledger as it is at one moment. Not `open_engine`: its transactions make everybody else wait."""
-    engine = sa.create_engine(url, poolclass=sa.NullPool)
+    engine = sa.create_engine(ledger_place(url), poolclass=sa.NullPool)
     try:
         if engine.dialect.name == "postgresql":
             options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}

@@ -1,7 +1,7 @@
 """Opening a ledger: engine settings for SQLite and Postgres, and bringing its schema up to date.
 
 Lives here: durability settings, migrations, and a plain sentence for each way opening can fail. Does not live here:
-reading and writing attempts (``store.ledger``).
+which URLs are a ledger (``ledger_place``), reading and writing attempts (``store.ledger``).
 """
 
 from __future__ import annotations
@@ -19,10 +19,8 @@ from sqlalchemy import event
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from banana_pipeline.core.failures import LedgerError
+from banana_pipeline.store.ledger_place import BAD_URL, ledger_place
 
-_BAD_URL = (
-    "BANANA_LEDGER_URL cannot be used; write sqlite:///path/to/ledger.sqlite or postgresql+psycopg://user@host/database"
-)
 _LOCK_WAIT_S = 30
 _TURN_LOCK = 0x62616E61  # any constant: names the advisory lock on Postgres
 
@@ -51,11 +49,8 @@ def ledger_exists(url: str) -> bool:
     Raises:
         LedgerError: the URL cannot be understood.
     """
-    try:
-        parsed = sa.make_url(url)
-    except (ArgumentError, ValueError) as error:
-        raise LedgerError(_BAD_URL) from error
-    return parsed.get_backend_name() != "sqlite" or Path(parsed.database or "").exists()
+    place = ledger_place(url)
+    return place.get_backend_name() != "sqlite" or Path(place.database or "").exists()
 
 
 def ledger_sentence(url: str, error: BaseException) -> str:
@@ -67,13 +62,13 @@ def ledger_sentence(url: str, error: BaseException) -> str:
 
 
 def _engine(url: str) -> sa.Engine:
+    place = ledger_place(url)
+    if place.get_backend_name() == "sqlite":
+        return _sqlite_engine(place)
     try:
-        parsed = sa.make_url(url)
-        if parsed.get_backend_name() == "sqlite":
-            return _sqlite_engine(parsed)
-        return _postgres_engine(parsed)
+        return _postgres_engine(place)
     except (ArgumentError, NoSuchModuleError, ImportError, ValueError) as error:
-        raise LedgerError(_BAD_URL) from error
+        raise LedgerError(BAD_URL) from error
 
 
 def _postgres_engine(url: sa.URL) -> sa.Engine:
@@ -88,11 +83,10 @@ def _postgres_engine(url: sa.URL) -> sa.Engine:
 
 
 def _sqlite_engine(url: sa.URL) -> sa.Engine:
-    if url.database and url.database != ":memory:":
-        try:
-            Path(url.database).parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise LedgerError(ledger_sentence(str(url), error)) from error
+    try:
+        Path(url.database or "").parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise LedgerError(ledger_sentence(str(url), error)) from error
     engine = sa.create_engine(url, connect_args={"timeout": _LOCK_WAIT_S, "check_same_thread": False})
 
     @event.listens_for(engine, "connect")
