@@ -28,6 +28,13 @@ _BUCKET_PROTOCOLS = {*_S3_PROTOCOLS, "gs", "gcs", "abfs", "az"}
 for _protocol in _BUCKET_PROTOCOLS:
     fsspec.config.conf.setdefault(_protocol, {}).setdefault("use_listings_cache", False)
 
+_PACKAGES = {
+    **dict.fromkeys(_S3_PROTOCOLS, "banana-pipeline[s3]"),
+    **dict.fromkeys(("gs", "gcs"), "gcsfs"),
+    **dict.fromkeys(("abfs", "abfss", "az", "adl"), "adlfs"),
+    **dict.fromkeys(("http", "https"), "fsspec[http]"),
+    "hf": "huggingface_hub",
+}
 _ELSEWHERE = "or set BANANA_DATA_DIR to another place"
 _ADVICE = {
     errno.EACCES: f"it may not be written by this user; allow it {_ELSEWHERE}",
@@ -204,7 +211,7 @@ def _file_system(path: UPath) -> Any:
     try:
         return path.fs
     except ImportError as error:
-        package = "banana-pipeline[s3]" if path.protocol in _S3_PROTOCOLS else error.name or f"fsspec[{path.protocol}]"
+        package = _PACKAGES.get(path.protocol) or error.name or f"fsspec[{path.protocol}]"
         raise SettingsError(
             f"{as_location(path)} needs a package that is not installed: pip install '{package}'"
         ) from error

@@ -14,6 +14,8 @@ from urllib.parse import unquote, urlsplit
 from upath import UPath
 from upath.registry import available_implementations
 
+from banana_pipeline.store.files import as_location
+
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]+):")
 _SPELLINGS = {"s3a": "s3", "s3n": "s3", "gcs": "gs", "az": "abfs", "abfss": "abfs", "local": "file"}
 _AZURE = "dfs.core.windows.net"
@@ -57,6 +59,12 @@ def shown_text(text: str) -> str:
     """A name or path that every terminal and file can take: what is not UTF-8 or has no form is escaped."""
     clean = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     return "".join(it if it.isprintable() else repr(it)[1:-1] for it in clean)
+
+
+def shown_place(place: UPath) -> str:
+    """How a sentence names a place: without the query of a web address, which may be a signature."""
+    text = as_location(place)
+    return shown_text(text.split("?")[0] if place.protocol in WEB else text)
 
 
 def _local(text: str) -> UPath:

@@ -1,27 +1,30 @@
 """Finding prompt tables, and opening them with every objection in words before a single row is read.
 
-Lives here: names, parts, footers, a table's version. Does not live here: the checks of columns (``table_columns``),
-reading rows (``prompt_table``, ``row_groups``), turning them into requests (``shard_rows``).
+Lives here: names, footers, a table's version. Does not live here: which files of a folder are its parts
+(``table_folders``), what a file is instead (``table_formats``), stores that do not answer (``table_places``), the
+checks of columns (``table_columns``), reading rows (``prompt_table``, ``row_groups``), turning them into requests
+(``shard_rows``).
 """
 
-import contextlib
 import hashlib
-import re
-from collections.abc import Iterable, Iterator
+import unicodedata
 from pathlib import Path
 
 import pyarrow as pa
 from upath import UPath
 
-from banana_pipeline.core.failures import BananaError, TableError
+from banana_pipeline.core.failures import TableError
 from banana_pipeline.core.rows import KNOWN_COLUMNS
 from banana_pipeline.core.shards import safe_name
-from banana_pipeline.store.files import as_location, is_local
+from banana_pipeline.store.lake_formats import lake_around, lake_sentence
+from banana_pipeline.store.places import WEB, shown_place, shown_text
 from banana_pipeline.store.prompt_table import PromptTable
 from banana_pipeline.store.row_groups import RowGroup, open_parquet
 from banana_pipeline.store.table_columns import table_columns
+from banana_pipeline.store.table_folders import SUFFIXES, folder_parts, has_suffix, is_table_folder, is_utf8, is_visible
+from banana_pipeline.store.table_formats import format_of, format_sentence, head_of
+from banana_pipeline.store.table_places import is_there, path_name, told_of_stores, web_copy
 
-SUFFIXES = (".parquet", ".parq", ".pq")
 _LONGEST_SAFE_NAME = 240  # "table=<name>" is one folder, and 255 bytes is what disks allow
 _CHUNK_BYTES = 1 << 20
 
@@ -30,44 +33,62 @@ def find_tables(prompts_dir: Path | UPath) -> dict[str, UPath]:
     """The tables in a folder: name to path, sorted by name; {} where there is no such folder.
 
     A table is a Parquet file, or a folder of Parquet parts (also one named ``x.parquet``, as Spark makes them). Names
-    that start with ``.`` or ``_`` are left out. Two tables of one name appear once, and `open_table` explains it.
+    that start with ``.`` or ``_`` are left out, and those that `skipped_tables` explains. Two tables of one name appear
+    once, and `open_table` explains it.
 
     Raises:
         TableError: the folder cannot be read.
     """
-    folder = UPath(prompts_dir)
     found: dict[str, UPath] = {}
-    with _told_of_stores(folder):
-        try:
-            paths = sorted(_visible(folder), key=lambda it: it.name) if folder.is_dir() else []
-        except OSError as error:
-            raise TableError(
-                f"The prompts folder {_shown(folder)} cannot be read ({error.strerror or error}); "
-                "allow reading it, or set BANANA_PROMPTS_DIR to another folder."
-            ) from error
-        for path in filter(_is_table, paths):
+    for path in _entries(UPath(prompts_dir)):
+        if is_utf8(path.name):
             found.setdefault(table_name(path), path)
     return dict(sorted(found.items()))
 
 
-@contextlib.contextmanager
-def _told_of_stores(path: UPath) -> Iterator[None]:
-    """An object store that cannot be reached raises errors of its own kind; they become sentences too."""
-    try:
-        yield
-    except (BananaError, OSError):
-        raise
-    except Exception as error:
-        if is_local(path):
-            raise
-        raise TableError(
-            f"{_shown(path)} cannot be read: {error}. Check that the place exists and that this machine may read there."
-        ) from error
+def skipped_tables(prompts_dir: Path | UPath) -> dict[str, str]:
+    """What `find_tables` leaves out although it looks like a table: its name as it can be shown, and the reason.
+
+    Raises:
+        TableError: as `find_tables`.
+    """
+    return {
+        shown_text(path.name): (
+            f"The name of {shown_text(path.name)} in {shown_place(path.parent)} is not UTF-8; rename it to use it."
+        )
+        for path in _entries(UPath(prompts_dir))
+        if not is_utf8(path.name)
+    }
+
+
+def _entries(folder: UPath) -> list[UPath]:
+    """What looks like a table in a folder, sorted by name."""
+    with told_of_stores(folder):
+        if not is_there(folder) or not folder.is_dir():
+            return []
+        try:
+            paths = sorted((it for it in folder.iterdir() if is_visible(it)), key=lambda it: it.name)
+        except OSError as error:
+            raise TableError(
+                f"The prompts folder {shown_place(folder)} cannot be read ({error.strerror or error}); "
+                "allow reading it, or set BANANA_PROMPTS_DIR to another folder."
+            ) from error
+        return [path for path in paths if _is_table(path)]
 
 
 def table_name(path: Path | UPath) -> str:
-    """The name of the table at ``path``: the file's or folder's name without a Parquet ending."""
-    return path.stem if path.suffix.lower() in SUFFIXES else path.name
+    """The name of the table at ``path``: the file's or folder's name without a Parquet ending.
+
+    One name, whether a disk spells its accents as one character (NFC) or two (NFD, as macOS does).
+    """
+    name = path_name(path) if isinstance(path, UPath) else path.name
+    ending = next((it for it in SUFFIXES if name.lower().endswith(it) and len(name) > len(it)), "")
+    return same_name(name[: len(name) - len(ending)])
+
+
+def same_name(text: str) -> str:
+    """The one spelling of a table's name."""
+    return unicodedata.normalize("NFC", text)
 
 
 def open_table(path: Path | UPath, name: str | None = None) -> PromptTable:
@@ -84,13 +105,13 @@ def open_table(path: Path | UPath, name: str | None = None) -> PromptTable:
     name = table_name(path) if name is None else name
     schemas: list[pa.Schema] = []
     groups: list[RowGroup] = []
-    with _told_of_stores(path):
+    with told_of_stores(path):
         _check_name(path, name)
         parts = _parts(path, name)
         for index, part in enumerate(parts):
             schemas.append(_read_footer(part, index, groups, name))
     if not groups:
-        raise TableError(f"Table {name!r} has no rows; write at least one row to {_shown(path)}.")
+        raise TableError(f"Table {name!r} has no rows; write at least one row to {shown_place(path)}.")
     filled = sorted({group.part for group in groups})  # a part without rows says nothing about the columns
     columns = table_columns(name, [parts[index] for index in filled], [schemas[index] for index in filled])
     return PromptTable(
@@ -118,7 +139,8 @@ def content_version(table: PromptTable | Path | UPath) -> str:
     digest = hashlib.sha256()
     for part in parts:
         try:
-            _add_file(digest, part)
+            with told_of_stores(part):
+                _add_file(digest, part)
         except OSError as error:
             raise TableError(_unreadable(part, name, error)) from error
     return digest.hexdigest()[:32]
@@ -133,32 +155,25 @@ def _add_file(digest: "hashlib._Hash", part: UPath) -> None:
             digest.update(chunk)
 
 
-def _visible(folder: UPath) -> Iterable[UPath]:
-    return (path for path in folder.iterdir() if not path.name.startswith((".", "_")))
-
-
-def _has_suffix(path: UPath) -> bool:
-    return path.suffix.lower() in SUFFIXES
-
-
 def _is_table(path: UPath) -> bool:
-    if _has_suffix(path):
+    if has_suffix(path):
         return True
     try:
-        return path.is_dir() and any(_has_suffix(part) or _is_partition(part) for part in _visible(path))
+        return path.is_dir() and is_table_folder(path)
     except OSError:
         return True  # nobody knows; opening it will say what is wrong
 
 
-def _is_partition(path: UPath) -> bool:
-    return "=" in path.name and path.is_dir()
-
-
 def _check_name(path: UPath, name: str) -> None:
+    if not name or not is_utf8(path.name):
+        raise TableError(f"The name of {shown_place(path)} cannot be a table's (not UTF-8, or none); rename it.")
     if len(safe_name(name)) > _LONGEST_SAFE_NAME:
-        raise TableError(f"The name of table {name[:40]!r}... is too long for a folder; rename {_shown(path)}.")
+        raise TableError(f"The name of table {name[:40]!r}... is too long for a folder; rename {shown_place(path)}.")
+    if path.protocol in WEB:
+        return
     try:
-        rivals = sorted(it.name for it in _visible(path.parent) if table_name(it) == name and _is_table(it))
+        likely = [it for it in path.parent.iterdir() if is_visible(it) and table_name(it) == name]
+        rivals = sorted(it.name for it in likely if _is_table(it))
     except OSError:
         return  # the folder cannot be listed, or is not there; reading the table will say so
     if len(rivals) > 1:
@@ -168,33 +183,18 @@ def _check_name(path: UPath, name: str) -> None:
 
 
 def _parts(path: UPath, name: str) -> tuple[UPath, ...]:
+    if path.protocol in WEB:
+        return (web_copy(path),)
+    if not is_there(path):
+        raise TableError(
+            f"There is no table {name!r}: {shown_place(path)} does not exist. Check the name and the folder."
+        )
     try:
-        return _listed_parts(path, name)
+        if found := lake_around(path):
+            raise TableError(lake_sentence(name, *found, path))
+        return folder_parts(path, name) if path.is_dir() else (path,)
     except OSError as error:
         raise TableError(_unreadable(path, name, error)) from error
-
-
-def _listed_parts(path: UPath, name: str) -> tuple[UPath, ...]:
-    if not path.is_dir():
-        if path.exists():
-            return (path,)
-        raise TableError(f"There is no table {name!r}: {_shown(path)} does not exist. Check the name and the folder.")
-    if (path / "_temporary").exists():
-        raise TableError(f"Table {name!r} is still being written; start again when {_shown(path)} is complete.")
-    parts = [part for part in _visible(path) if _has_suffix(part)]
-    if parts:
-        return tuple(sorted(parts, key=_natural))
-    if any(_is_partition(part) for part in _visible(path)):
-        raise TableError(
-            f"Table {name!r} has its Parquet files in subfolders; write it without partition columns, "
-            f"as files directly in {_shown(path)}."
-        )
-    raise TableError(f"Table {name!r} is an empty folder; put Parquet files into {_shown(path)}, or remove it.")
-
-
-def _natural(path: UPath) -> tuple[list[str | int], str]:
-    pieces = re.split(r"([0-9]+)", path.name)
-    return [int(piece) if index % 2 else piece for index, piece in enumerate(pieces)], path.name
 
 
 def _read_footer(part: UPath, index: int, groups: list[RowGroup], name: str) -> pa.Schema:
@@ -215,19 +215,18 @@ def _read_footer(part: UPath, index: int, groups: list[RowGroup], name: str) -> 
 
 
 def _unreadable(part: UPath, name: str, error: Exception) -> str:
+    where = f"Table {name!r} cannot be read: {shown_place(part)}"
     if isinstance(error, FileNotFoundError):
-        return f"Table {name!r} cannot be read: {_shown(part)} does not exist. Check the name and the folder."
+        return f"{where} does not exist. Check the name and the folder."
     if isinstance(error, PermissionError):
-        return f"Table {name!r} cannot be read: this user may not open {_shown(part)}. Allow reading it."
+        return f"Table {name!r} cannot be read: this user may not open {shown_place(part)}. Allow reading it."
     if isinstance(error, IsADirectoryError) or part.is_dir():
-        return f"Table {name!r} cannot be read: {_shown(part)} is a folder. Put Parquet files directly into the table."
+        return f"{where} is a folder. Put Parquet files directly into the table."
+    found = format_of(head_of(part), part.name)
+    if found is not None:
+        return f"Table {name!r} cannot be read: {format_sentence(part, found)}"
     if "encrypt" in str(error).lower():
-        return f"Table {name!r} cannot be read: {_shown(part)} is encrypted. Write it without encryption."
+        return f"{where} is encrypted. Write it without encryption."
     return (
-        f"Table {name!r} cannot be read: {_shown(part)} is not a complete Parquet file. "
-        "If it is still being written, wait until it is; else write it again."
+        f"{where} is not a complete Parquet file. If it is still being written, wait until it is; else write it again."
     )
-
-
-def _shown(path: UPath) -> str:
-    return as_location(path)

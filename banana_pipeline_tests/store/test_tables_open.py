@@ -46,7 +46,7 @@ def objection(path: Path) -> str:
         open_table(path)
     text = str(caught.value)
     assert "\n" not in text
-    assert text.endswith(".")
+    assert text.endswith(".") or "with: " in text  # a command line to copy
     return text
 
 
@@ -155,7 +155,7 @@ def test_a_missing_file_is_explained(tmp_path: Path):
     assert "does not exist" in objection(tmp_path / "gone.parquet")
 
 
-@pytest.mark.parametrize("content", [b"", b"PAR1", b"prompt\na boat\n", b"PAR1" + bytes(100) + b"PAR1"])
+@pytest.mark.parametrize("content", [b"PAR1", b"\x01\x02\x03" * 99, b"PAR1" + bytes(100) + b"PAR1"])
 def test_a_file_that_is_no_parquet_is_explained(tmp_path: Path, content: bytes):
     (tmp_path / "t.parquet").write_bytes(content)
     assert "not a complete Parquet file" in objection(tmp_path / "t.parquet")
