@@ -99,9 +99,10 @@ def estimate(table: str, as_json: bool) -> None:
     from banana_pipeline.commands.tables import choose_table
 
     settings = read_settings(os.environ)
-    result = count(settings, choose_table(settings, table))
+    chosen = choose_table(settings, table)
+    result = count(settings, chosen)
     if as_json:
-        click.echo(json.dumps({"prompt_table": table, **result.as_dict()}))
+        click.echo(json.dumps({"prompt_table": chosen.table.name, **result.as_dict()}))
         return
     out = console()
     values = {
@@ -134,8 +135,11 @@ def status(table: str | None, as_json: bool, is_check: bool) -> None:
         sys.exit(_check(as_json))
     from banana_pipeline.commands.show import console
     from banana_pipeline.commands.status import read_status, status_table
+    from banana_pipeline.commands.tables import table_named
 
-    found = read_status(read_settings(os.environ), table)
+    settings = read_settings(os.environ)
+    table = None if table is None else table_named(settings, table)
+    found = read_status(settings, table)
     if as_json:
         click.echo(json.dumps({"tables": [entry.as_dict() for entry in found]}))
     elif not found:
@@ -179,6 +183,7 @@ def resolve(
     from banana_pipeline.commands.resolve import resolve as settle
     from banana_pipeline.commands.resolve_words import print_resolved, resolved_dict
     from banana_pipeline.commands.show import console
+    from banana_pipeline.commands.tables import table_named
 
     if resubmit and abandon:
         raise click.UsageError("choose --resubmit or --abandon, not both.")
@@ -187,7 +192,9 @@ def resolve(
     decisions = Decisions(
         task_ids=parse_pairs(task_ids), attempts=attempts, is_resubmitted=resubmit, is_abandoned=abandon
     )
-    result = settle(read_settings(os.environ), table, decisions)
+    settings = read_settings(os.environ)
+    table = None if table is None else table_named(settings, table)
+    result = settle(settings, table, decisions)
     if as_json:
         click.echo(json.dumps(resolved_dict(result)))
     else:

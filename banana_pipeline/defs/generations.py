@@ -207,7 +207,7 @@ class _ShardWriter:
         return replace(done, histories=histories)
 
     def reference_bytes(self, prompt_table: str, image: ReferenceImage) -> bytes:
-        path = self._files.table_paths().get(prompt_table)
+        path = self._files.table_place(prompt_table)
         if path is None:
             raise ReadFailed(f"{image.source}: the table {prompt_table!r} is no longer there")
         return reference_bytes(image, self._files.reference_folders(path), self._files.reference_dir)

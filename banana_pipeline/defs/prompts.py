@@ -25,9 +25,11 @@ from banana_pipeline.store import ledger as ledger_
 from banana_pipeline.store.group_commit import LedgerWriter
 from banana_pipeline.store.output_tables import prompts_table, rejected_table
 from banana_pipeline.store.own_columns import read_footer
+from banana_pipeline.store.prompt_table import PromptTable
 from banana_pipeline.store.references import ReferenceResolver
 from banana_pipeline.store.schemas import PROMPTS, REJECTED
 from banana_pipeline.store.shard_rows import ShardRows, read_shards
+from banana_pipeline.store.table_origin import ORIGIN, check_origin, origin_of
 from banana_pipeline.store.tables import content_version
 
 _TABLE_COLUMNS = [
@@ -117,8 +119,11 @@ def read_prompts(
         for name, shards in _by_table(context.partition_keys):
             labels = [_label(writer, shard, config.regenerate) for shard in shards]
             try:
-                for shard, rows, version in _read_table(files, name, shards, labels):
-                    _write(context, files, shard, rows, version)
+                table = files.open_table(name)
+                check_origin(files.warehouse, table)
+                origin = origin_of(table.path, files.warehouse.root)
+                for shard, rows, version in _read_table(files, table, shards, labels):
+                    _write(context, files, shard, rows, version, origin)
             except TableError as error:
                 problems[name] = str(error)
                 context.log.error(str(error))
@@ -148,11 +153,10 @@ def _label(writer: LedgerWriter, shard: Shard, regenerate: str) -> str:
 
 
 def _read_table(
-    files: FilesResource, name: str, shards: Sequence[Shard], labels: Sequence[str]
+    files: FilesResource, table: PromptTable, shards: Sequence[Shard], labels: Sequence[str]
 ) -> Iterator[tuple[Shard, ShardRows, str]]:
     """Check all rows of some shards in one pass over their table; also the table's version."""
-    table = files.open_table(name)
-    files.warehouse.remove_other_cuts(name, files.shard_rows)
+    files.warehouse.remove_other_cuts(table.name, files.shard_rows)
     version, duplicate_ids = content_version(table), table.duplicate_ids()
     resolver = ReferenceResolver(files.reference_folders(table.path), keep_in=files.reference_dir)
     for label, group in groupby(zip(shards, labels, strict=True), key=lambda pair: pair[1]):
@@ -164,12 +168,13 @@ def _read_table(
 
 
 def _write(
-    context: dg.AssetExecutionContext, files: FilesResource, shard: Shard, rows: ShardRows, version: str
+    context: dg.AssetExecutionContext, files: FilesResource, shard: Shard, rows: ShardRows, version: str, origin: str
 ) -> None:
     provenance = {
         "run_id": context.run.run_id,
         "prompt_table": shard.table,
         "table_version": version,
+        ORIGIN: origin,
         "shard_rows": str(files.shard_rows),
     }
     report_source(context, "prompt_tables", shard.key, version)

@@ -24,8 +24,11 @@ from banana_pipeline.store.group_commit import LedgerWriter
 from banana_pipeline.store.images import ImageArchive
 from banana_pipeline.store.ledger_place import ledger_place
 from banana_pipeline.store.outputs import Warehouse
+from banana_pipeline.store.places import place_of
 from banana_pipeline.store.prompt_table import PromptTable
 from banana_pipeline.store.references import reference_folders
+from banana_pipeline.store.table_origin import recorded_place
+from banana_pipeline.store.table_places import is_there
 from banana_pipeline.store.tables import find_tables, open_table
 
 
@@ -123,17 +126,21 @@ class FilesResource(dg.ConfigurableResource):
 
     def table_paths(self) -> Mapping[str, UPath]:
         """All tables by name."""
-        return {**find_tables(UPath(self.prompts_dir)), **{name: UPath(p) for name, p in self.extra_tables.items()}}
+        return {**find_tables(UPath(self.prompts_dir)), **{name: place_of(p) for name, p in self.extra_tables.items()}}
+
+    def table_place(self, name: str) -> UPath | None:
+        """Where a table is. One that was run from elsewhere, by its path, is found again where it was."""
+        return self.table_paths().get(name) or recorded_place(self.warehouse, name)
 
     def open_table(self, name: str) -> PromptTable:
         """One table by name. Raises TableError."""
-        paths = self.table_paths()
-        if name not in paths:
-            known = ", ".join(sorted(paths)) or "none"
+        path = self.table_place(name)
+        if path is None or not is_there(path):
+            known = ", ".join(sorted(self.table_paths())) or "none"
             raise TableError(
                 f"There is no table {name!r} in {self.prompts_dir}; tables there: {known}. Put its Parquet file there."
             )
-        return open_table(paths[name], name)
+        return open_table(path, name)
 
     def shards(self, table: PromptTable) -> list[Shard]:
         return shards_of(table.name, row_count=table.row_count, shard_rows=self.shard_rows)
