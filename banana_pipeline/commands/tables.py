@@ -89,8 +89,10 @@ def _existing_path(text: str, prompts_dir: UPath) -> UPath | None:
     try:
         if is_there(path):
             return path
+        if not is_local(path) or "/" in text or text in {".", ".."}:
+            return None
         inside = prompts_dir / text
-        return inside if is_local(path) and "/" not in text and text != ".." and is_there(inside) else None
+        return inside if is_there(inside) else None
     except OSError:  # too long for a name
         return None
 
