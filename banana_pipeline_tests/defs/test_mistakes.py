@@ -4,9 +4,11 @@ import sqlite3
 
 import pytest
 
+from banana_pipeline.core.shards import Shard
 from banana_pipeline.definitions import build_defs
 from banana_pipeline.defs.automation import JOB_NAME
 from banana_pipeline.defs.partitions import range_tags
+from banana_pipeline.defs.resources import FilesResource, LedgerResource
 from banana_pipeline_tests.defs.world import World, failures
 
 
@@ -106,3 +108,46 @@ def test_a_damaged_output_is_named_and_does_not_stop_the_others(boats: World) ->
     assert not told.passed
     assert "source=boats/0000.parquet is damaged; materialize" in (told.description or "")
     assert sorted(boats.events("images")) == ["cars.0000"]
+
+
+def test_a_second_table_of_one_name_is_refused_by_the_step_and_leaves_the_outputs(boats: World) -> None:
+    boats.run()
+    before = boats.warehouse.read("images", Shard(table="boats", index=0))
+    other = World(**{**vars(boats), "prompts_folder": boats.folder / "other"})
+    other.add_table("boats", ["a cat"])
+    assert "another table of that name" in _only_sentence(other)
+    assert boats.warehouse.read("images", Shard(table="boats", index=0)) == before
+    assert len(boats.bought) == 2
+
+
+def test_a_table_run_by_its_path_is_found_again_by_runs_that_were_not_told_of_it(boats: World) -> None:
+    path = boats.prompts / "boats.parquet"
+    boats.run()
+    path.rename(boats.folder / "boats.parquet")
+    moved = FilesResource(
+        data_dir=str(boats.folder),
+        prompts_dir=str(boats.prompts),
+        extra_tables={"boats": f"{boats.folder}/boats.parquet"},
+    )
+    keys = boats.instance.get_dynamic_partitions("prompt_shards")
+    for files in (moved, boats.files):
+        result = (
+            build_defs({**boats.resources, "files": files})
+            .resolve_job_def(JOB_NAME)
+            .execute_in_process(instance=boats.instance, tags=range_tags(keys[0], keys[0]), raise_on_error=False)
+        )
+        assert result.success
+    assert len(boats.bought) == 2
+
+
+def test_a_ledger_folder_named_from_the_working_folder_is_not_made_by_a_run(boats: World) -> None:
+    keys = boats.register()
+    ledger = LedgerResource(url=f"sqlite:///{boats.folder}/elsewhere/ledger.sqlite", must_find_folder=True)
+    result = (
+        build_defs({**boats.resources, "ledger": ledger})
+        .resolve_job_def(JOB_NAME)
+        .execute_in_process(instance=boats.instance, tags=range_tags(keys[0], keys[0]), raise_on_error=False)
+    )
+    (sentence,) = failures(result)
+    assert "There is no data folder" in sentence
+    assert boats.bought == []

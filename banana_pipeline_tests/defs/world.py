@@ -36,10 +36,11 @@ class World:
     key: str
     shard_rows: int = 3
     ledger_url: str = ""
+    prompts_folder: Path | None = None
 
     @property
     def prompts(self) -> Path:
-        return self.folder / "prompts"
+        return self.prompts_folder or self.folder / "prompts"
 
     @property
     def files(self) -> FilesResource:
