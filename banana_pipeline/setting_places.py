@@ -12,7 +12,7 @@ from pathlib import Path
 from upath import UPath
 
 from banana_pipeline.core.failures import LedgerError, SettingsError
-from banana_pipeline.core.setting_text import setting
+from banana_pipeline.core.setting_text import setting, shown_value
 from banana_pipeline.store.files import check_place, is_local
 from banana_pipeline.store.ledger_place import ledger_place, sqlite_url
 from banana_pipeline.store.places import WEB, place_of
@@ -33,7 +33,7 @@ def folder(environ: Mapping[str, str], name: str, default: str) -> UPath:
     except UnicodeEncodeError as error:
         raise SettingsError(f"{name} is in a folder whose name is not UTF-8; set it to another folder") from error
     except ValueError as error:
-        raise SettingsError(f"{name} is {text!r}, which {error}") from error
+        raise SettingsError(f"{name} is {shown_value(text)}, which {error}") from error
     try:
         check_place(path)
     except SettingsError as error:

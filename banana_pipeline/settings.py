@@ -11,13 +11,14 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from upath import UPath
 
 from banana_pipeline.core.failures import SettingsError
-from banana_pipeline.core.setting_text import api_keys, setting
+from banana_pipeline.core.setting_text import api_keys, setting, shown_value
 from banana_pipeline.kie.json_values import is_plain
 from banana_pipeline.kie.pace import RateLimit, parse_rate
 from banana_pipeline.setting_places import dagster_home, folder, is_anchored, ledger_default, ledger_url, require_folder
@@ -26,7 +27,14 @@ from banana_pipeline.store.places import place_text
 KIE_BASE_URL = "https://api.kie.ai"
 KIE_UPLOAD_BASE_URL = "https://kieai.redpandaai.co"
 _MOST_URL_CHARACTERS = 1_000
-_OWN_NAMES = ("KIE_", "BANANA_", "DAGSTER_HOME")
+_NAMES = (
+    *("KIE_API_KEY", "KIE_API_KEYS", "KIE_BASE_URL", "KIE_UPLOAD_BASE_URL", "KIE_WEBHOOK_HMAC_KEY", "DAGSTER_HOME"),
+    *("BANANA_DATA_DIR", "BANANA_PROMPTS_DIR", "BANANA_LEDGER_URL", "BANANA_RATE_LIMIT", "BANANA_MAX_IN_FLIGHT"),
+    *("BANANA_SHARD_ROWS", "BANANA_DEADLINE_S", "BANANA_MAX_ATTEMPTS", "BANANA_MAX_CREDITS_PER_DAY"),
+    *("BANANA_CALLBACK_URL", "BANANA_ALERT_WEBHOOK_URL", "BANANA_ALERT_BELOW_CREDITS"),
+)
+_PREFIXES = ("KIE_", "BANANA_")
+_LEAST_LIKENESS = 0.9
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +91,7 @@ def service_of(base_url: str, setting_name: str = "KIE_BASE_URL", example: str =
     except ValueError:
         host = None
     if host is None:
-        raise SettingsError(f"{setting_name} is {base_url!r}; set it to an address such as {example}")
+        raise SettingsError(f"{setting_name} is {shown_value(base_url)}; set it to an address such as {example}")
     return host.rstrip(".")  # api.kie.ai. is the same host
 
 
@@ -131,14 +139,19 @@ def require_data_dir(settings: Settings) -> None:
 
 
 def _check_names(environ: Mapping[str, str]) -> None:
-    """A byte-order mark or a blank makes another name of the first line of an env file, and its value is not seen."""
+    """A misspelt name is a setting that is not seen: the ledger of nobody, a budget that does not hold."""
     for name in environ:
-        clean = "".join(character for character in name if character.isprintable()).strip().removeprefix("export ")
-        if clean != name and clean.startswith(_OWN_NAMES):
+        if name in _NAMES or not environ[name].strip():
+            continue
+        clean = "".join(it for it in name if it.isprintable()).strip().removeprefix("export ").strip().upper()
+        if clean in _NAMES:
             raise SettingsError(
-                f"The environment holds {name!r} where {clean} is meant; save the env file as UTF-8 without a "
-                "byte-order mark, with plain line ends and without blanks before ="
+                f"The environment holds {name!r} where {clean} is meant; write it so, in an env file that is UTF-8 "
+                "without a byte-order mark and without blanks before ="
             )
+        likely = get_close_matches(name, _NAMES, n=1, cutoff=_LEAST_LIKENESS) if name.startswith(_PREFIXES) else []
+        if likely and not name.startswith(f"{likely[0]}_"):
+            raise SettingsError(f"There is no setting {name}; rename it to {likely[0]}, or remove it")
 
 
 def _upload_default(base_url: str) -> str:
@@ -161,7 +174,7 @@ def _address(environ: Mapping[str, str], name: str) -> str | None:
         return None
     service_of(text, name)
     if " " in text:
-        raise SettingsError(f"{name} is {text!r}; write it without blanks")
+        raise SettingsError(f"{name} is {shown_value(text)}; write it without blanks")
     return text
 
 

@@ -128,10 +128,40 @@ def test_a_setting_pasted_with_its_own_name_is_refused(name: str) -> None:
         read_settings({name: f"{name}={GOOD[name]}"})
 
 
-@pytest.mark.parametrize("name", ["\ufeffBANANA_DATA_DIR", "BANANA_LEDGER_URL ", "export KIE_API_KEY"])
+@pytest.mark.parametrize(
+    "name",
+    ["\ufeffBANANA_DATA_DIR", "BANANA_LEDGER_URL ", "export KIE_API_KEY", "banana_data_dir", "BANANA_DATA_DIR\r"],
+)
 def test_a_name_that_an_env_file_has_bent_is_refused(name: str) -> None:
     with pytest.raises(SettingsError, match="is meant"):
         read_settings({name: "/srv/data"})
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("BANANA_DATADIR", "BANANA_DATA_DIR"),
+        ("BANANA_LEDGER_URI", "BANANA_LEDGER_URL"),
+        ("BANANA_PROMPT_DIR", "BANANA_PROMPTS_DIR"),
+        ("BANANA_MAX_CREDIT_PER_DAY", "BANANA_MAX_CREDITS_PER_DAY"),
+    ],
+)
+def test_a_misspelt_name_is_told_with_the_name_that_is_meant(name: str, meant: str) -> None:
+    with pytest.raises(SettingsError, match=f"no setting {name}; rename it to {meant}"):
+        read_settings({name: "/srv/data"})
+
+
+@pytest.mark.parametrize("name", ["BANANA_BIN", "KIE_API_KEY_OLD", "BANANA_DATA_DIR_2", "BANANAS", "KIE_TEAM"])
+def test_names_of_other_things_are_let_be(name: str) -> None:
+    assert read_settings({name: "x"}) == read_settings({})
+
+
+@pytest.mark.parametrize("name", ["BANANA_DATA_DIR", "KIE_BASE_URL"])
+@pytest.mark.parametrize("text", ["s3://key:s3cret@bucket/x", "https://me:s3cret@ /x", "https://me:s3cret@host/x\r"])
+def test_a_password_in_an_address_is_not_repeated(name: str, text: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        read_settings({name: text})
+    assert "s3cret" not in str(caught.value)
 
 
 @pytest.mark.parametrize("key", ["Bearer abc", "bearer: abc", "ab cd", "ключ", 'a,"b"', "a,$B", "<your key>"])

@@ -46,6 +46,8 @@ def choose_table(settings: Settings, text: str) -> ChosenTable:
     path = tables.get(name) or _existing_path(text, settings.prompts_dir)
     if path is None:
         raise TableError(_unknown(settings, text, tables))
+    if _is_same(path, settings.prompts_dir):
+        raise TableError(f"{shown_text(text)} is the prompts folder; name one of the tables in it: {_known(tables)}.")
     inside = _inside(tables, path)
     if inside is not None:
         name = inside
@@ -121,12 +123,15 @@ def _unknown(settings: Settings, text: str, tables: Mapping[str, UPath]) -> str:
     skipped = skipped_tables(settings.prompts_dir).get(shown_text(text))
     if skipped is not None:
         return skipped
-    known = ", ".join(repr(name) for name in sorted(tables)) or "none"
     here = f" ({shown_text(str(Path(text).absolute()))})" if "/" in text and "://" not in text else ""
     return (
-        f"There is no prompt table {shown_text(text)!r}, neither in {settings.prompts_dir} (tables there: {known}) nor "
-        f"as a file{here}; give the name of a table or the path of a Parquet file."
+        f"There is no prompt table {shown_text(text)!r}, neither in {settings.prompts_dir} (tables there: "
+        f"{_known(tables)}) nor as a file{here}; give the name of a table or the path of a Parquet file."
     )
+
+
+def _known(tables: Mapping[str, UPath]) -> str:
+    return ", ".join(repr(name) for name in sorted(tables)) or "none"
 
 
 def _other_format(prompts_dir: UPath, text: str) -> str | None:

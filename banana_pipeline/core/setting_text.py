@@ -42,8 +42,13 @@ def setting(environ: Mapping[str, str], name: str, *, is_secret: bool = False, i
     problem = _problem(name, text, is_random=is_random)
     if problem is None:
         return text
-    shown = "" if is_secret else f" is {text!r} and"
+    shown = "" if is_secret else f" is {shown_value(text)} and"
     raise SettingsError(f"{name}{shown} {problem}")
+
+
+def shown_value(text: str) -> str:
+    """A value as a sentence may show it: without the user and password that an address may hold."""
+    return repr(re.sub(r"//[^/\s]*@", "//...@", text))
 
 
 def api_keys(text: str, name: str = "KIE_API_KEY") -> tuple[str, ...]:

@@ -91,7 +91,14 @@ def lake_of(folder: UPath, names: Iterable[str] | None = None) -> Lake | None:
         folder: where.
         names: what lies in it, also what is hidden, where that is known.
     """
-    has = _asker(folder, None if names is None else set(names))
+    try:
+        has = _asker(folder, None if names is None else set(names))
+        return _recognised(folder, has)
+    except OSError:  # what may not be listed is told by whoever reads the table
+        return None
+
+
+def _recognised(folder: UPath, has: Callable[[str], bool]) -> Lake | None:
     for lake in (_DELTA, _HUDI, _LANCE, _STREAM):
         if has(lake.marker):
             return lake

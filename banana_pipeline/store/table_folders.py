@@ -93,13 +93,21 @@ def _check_subfolders(folder: UPath, name: str, subfolders: Sequence[UPath], *, 
             f"Table {name!r} has its Parquet files in subfolders; write it without partition columns, "
             f"as files directly in {shown_place(folder)}{_flatten_line(folder)}."
         )
-    holding = [it for it in subfolders if _is_partition(it) or any(has_suffix(part) for part in it.iterdir())]
+    holding = [it for it in subfolders if _is_partition(it) or _has_parts(it)]
     if holding:
+        instead = "" if has_parts or len(holding) > 1 else f"name {shown_place(holding[0])} instead, or "
         raise TableError(
             f"Table {name!r} has Parquet files in its subfolder {shown_text(holding[0].name)!r}"
-            f"{' as well' if has_parts else ''}; put all parts directly into {shown_place(folder)}, and what does not "
-            "belong to it elsewhere."
+            f"{' as well' if has_parts else ''}; {instead}put all parts directly into {shown_place(folder)}, and what "
+            "does not belong to it elsewhere."
         )
+
+
+def _has_parts(folder: UPath) -> bool:
+    try:
+        return any(has_suffix(it) for it in folder.iterdir())
+    except OSError:
+        return False
 
 
 def _check_names(folder: UPath, name: str, parts: Sequence[UPath]) -> None:

@@ -16,6 +16,7 @@ from upath import UPath
 from banana_pipeline.core.failures import TableError
 from banana_pipeline.core.rows import KNOWN_COLUMNS
 from banana_pipeline.core.shards import safe_name
+from banana_pipeline.store.files import is_local
 from banana_pipeline.store.lake_formats import lake_around, lake_sentence
 from banana_pipeline.store.places import WEB, shown_place, shown_text
 from banana_pipeline.store.prompt_table import PromptTable
@@ -198,6 +199,8 @@ def _parts(path: UPath, name: str) -> tuple[UPath, ...]:
 
 
 def _read_footer(part: UPath, index: int, groups: list[RowGroup], name: str) -> pa.Schema:
+    if is_local(part) and part.exists() and not (part.is_file() or part.is_dir()):
+        raise TableError(f"Table {name!r} cannot be read: {shown_place(part)} is no regular file; write it as one.")
     try:
         with open_parquet(part) as file:
             for group in range(file.metadata.num_row_groups):

@@ -107,6 +107,16 @@ def test_a_path_that_is_not_there_is_told_with_the_folder_it_was_looked_for_in(
     assert f"({tmp_path}/tables/cards.parquet)" in objection(settings, "tables/cards.parquet")
 
 
+def test_the_prompts_folder_is_no_table(settings: Settings, tmp_path: Path) -> None:
+    put(tmp_path / "data" / "prompts" / "cards.parquet")
+    assert "name one of the tables in it: 'cards'" in objection(settings, f"{tmp_path}/data/prompts/")
+
+
+def test_a_pipe_in_the_prompts_folder_stops_nothing(settings: Settings) -> None:
+    os.mkfifo(Path(settings.prompts_dir.path) / "cards.parquet")
+    assert "no regular file" in objection(settings, "cards")
+
+
 def test_a_csv_in_the_prompts_folder_is_told_when_its_name_is_asked_for(settings: Settings) -> None:
     (Path(settings.prompts_dir.path) / "cards.csv").write_text("prompt,id\na boat,1\n")
     assert "cards.csv is a CSV file; make a Parquet file of it with: " in objection(settings, "cards")
