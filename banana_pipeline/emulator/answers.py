@@ -15,6 +15,12 @@ NO_ACCESS = "You do not have access permissions"
 RATE_LIMITED = "Your call frequency is too high. Please try again later."
 SERVER_EXCEPTION = "Server exception, please try again later"
 _JSON = "application/json;charset=UTF-8"
+_UPLOAD_JSON = "application/json"
+_UPLOAD_HEADERS = {
+    "access-control-allow-origin": "*",
+    "access-control-allow-headers": "Content-Type, Authorization",
+    "access-control-allow-methods": "GET, POST, OPTIONS",
+}
 
 
 def json_bytes(value: Any) -> bytes:
@@ -31,15 +37,15 @@ class Envelope:
 
     def ok(self, data: Any) -> Response:
         """Code 200 with `data`."""
-        return self._answer(200, "success", data)
+        return self._answer(200, "success", {"data": data})
 
     def refuse(self, code: int, text: str) -> Response:
-        """A logical error: `code`, its text, and null data."""
-        return self._answer(code, text, None)
+        """A logical error: `code`, its text, and null data; none at all where the key is not accepted, as recorded."""
+        return self._answer(code, text, {} if code == 401 else {"data": None})
 
-    def _answer(self, code: int, text: str, data: Any) -> Response:
+    def _answer(self, code: int, text: str, rest: dict[str, Any]) -> Response:
         status = code if self.has_real_statuses else 200
-        body = json_bytes({"code": code, self.message_key: text, "data": data})
+        body = json_bytes({"code": code, self.message_key: text, **rest})
         return Response(body, status_code=status, media_type=_JSON)
 
 
@@ -51,14 +57,13 @@ def bare(status: int, text: str) -> Response:
 def uploaded(data: dict[str, Any]) -> Response:
     """The upload host's success (section 6)."""
     body = {"success": True, "code": 200, "msg": "File uploaded successfully", "data": data}
-    return Response(json_bytes(body), media_type=_JSON, headers={"access-control-allow-origin": "*"})
+    return Response(json_bytes(body), media_type=_UPLOAD_JSON, headers=_UPLOAD_HEADERS)
 
 
 def upload_refused(code: int, text: str) -> Response:
     """The upload host's error; its HTTP status is assumed equal to the code (section 6)."""
     body = {"success": False, "code": code, "msg": text}
-    headers = {"access-control-allow-origin": "*"}
-    return Response(json_bytes(body), status_code=code, media_type=_JSON, headers=headers)
+    return Response(json_bytes(body), status_code=code, media_type=_UPLOAD_JSON, headers=_UPLOAD_HEADERS)
 
 
 def html_502() -> Response:

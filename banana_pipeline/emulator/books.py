@@ -86,7 +86,7 @@ class Books:
             price_credits=self.config.prices_credits[order.resolution],
             input_digest=key[1],
             outcome=self._image_trouble(order, base_url) or outcome,
-            media_name=f"{uuid.uuid4().hex}_{int(now + latency_s)}.{order.output_format}",
+            media_name=f"{uuid.uuid4().hex}_{int(now + latency_s)}.{self._ending(order)}",
             created_at=now,
             visible_at=now + self.config.visible_after_s,
             starts_at=now + latency_s * self.config.waiting_share,
@@ -133,6 +133,9 @@ class Books:
     def upload_at(self, url: str) -> Upload | None:
         """The file a URL names, kept or not, on whatever port the emulator was when it was uploaded."""
         return self.uploads.get(unquote(urlsplit(url).path.removeprefix("/")))
+
+    def _ending(self, order: Order) -> str:
+        return self.config.jpg_ending if order.output_format == "jpg" else order.output_format
 
     def _image_trouble(self, order: Order, base_url: str) -> str | None:
         """How the references spoil the task (section 6). Nothing is fetched: foreign URLs count as fine."""

@@ -86,6 +86,7 @@ class EmulatorConfig:
     `waiting`. `rate_limit`: createTask calls per `rate_window_s` and account, None for no limit;
     `query_limit`: recordInfo calls per second and account (2025 edition only, hence off).
     `fail_share` of the tasks fail, chosen by a hash of `seed`, so that a second run chooses the same.
+    `jpg_ending`: how result URLs of JPEG pictures end; some of KIE's models say `.jpeg`.
     `is_drawing`: False serves a few plain pictures of the right size instead, for load tests.
     `books_path`: a file that lets a restarted emulator know its tasks, balances and uploads again.
 
@@ -114,6 +115,7 @@ class EmulatorConfig:
     has_real_statuses: bool = False
     message_key: Literal["msg", "message"] = "msg"
     record_fields: Literal["2026-04", "2026-09"] = "2026-09"
+    jpg_ending: Literal["jpg", "jpeg"] = "jpg"
     max_prompt_chars: int = 10_000
     max_images: int = 8
 

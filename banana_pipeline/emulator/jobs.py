@@ -15,7 +15,6 @@ from starlette.responses import Response
 from banana_pipeline.emulator import answers
 from banana_pipeline.emulator.answers import Envelope
 from banana_pipeline.emulator.books import Books
-from banana_pipeline.emulator.config import MODEL
 from banana_pipeline.emulator.courier import Courier
 from banana_pipeline.emulator.faults import FaultSwitch
 from banana_pipeline.emulator.links import sign_link
@@ -27,6 +26,7 @@ from banana_pipeline.emulator.orders import (
     param_text,
     read_order,
 )
+from banana_pipeline.emulator.prices import price_page
 from banana_pipeline.emulator.records import record
 from banana_pipeline.emulator.tasks import Account, Task
 
@@ -113,16 +113,12 @@ class Jobs:
 
     async def prices(self, request: Request) -> Response:
         """`POST /client/v1/model-pricing/page`: the price list, without a key (section 8)."""
-        rows = [
-            {
-                "modelDescription": f"Google {MODEL}, text-to-image, {resolution}",
-                "interfaceType": "image",
-                "creditPrice": f"{credits:g}",
-                "usdPrice": f"{credits * 0.005:g}",
-            }
-            for resolution, credits in self._config.prices_credits.items()
-        ]
-        return self._envelope.ok({"records": rows, "total": len(rows)})
+        raw = await request.body()
+        try:
+            asked = _decoded(raw)
+        except _MalformedError:
+            return answers.bare(400, "The request body is not valid JSON")
+        return self._envelope.ok(price_page(self._config.prices_credits, asked if isinstance(asked, dict) else {}))
 
     def _account(self, request: Request) -> Account | None:
         return self._books.accounts.admitted(bearer_key(request))

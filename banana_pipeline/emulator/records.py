@@ -18,8 +18,8 @@ def record(
 ) -> dict[str, Any]:
     """`data` of recordInfo at `now` (epoch seconds), in the field set of 2026-04 or 2026-09.
 
-    `costTime` is whole seconds, times are epoch milliseconds, `param` is the doubly encoded request, and
-    `resultJson` is "" before success, as recorded on the wire (section 3).
+    `costTime` is whole seconds, times are epoch milliseconds, `param` is the doubly encoded request, `resultJson`
+    is "" before success and `response` absent, as recorded on the wire (section 3).
     """
     state = task.state(now)
     urls = result_urls(task, base_url) if state == "success" else None
@@ -43,8 +43,8 @@ def record(
         **values,
         "creditsConsumed": float(task.credits(now)),
         "operationType": MODEL,
+        **({} if urls is None else {"response": {"resultUrls": urls}}),
         "successFlag": SUCCESS_FLAGS[state],
-        "response": None if urls is None else {"resultUrls": urls},
         "paramJson": task.param,
     }
 

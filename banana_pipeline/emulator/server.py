@@ -30,6 +30,7 @@ from banana_pipeline.emulator.courier import Courier
 from banana_pipeline.emulator.faults import FaultSwitch
 from banana_pipeline.emulator.jobs import Jobs
 from banana_pipeline.emulator.media import Media
+from banana_pipeline.emulator.packing import Packing
 from banana_pipeline.emulator.uploads import Uploads
 
 
@@ -49,7 +50,7 @@ def create_app(config: EmulatorConfig, books: Books | None = None, clock: Callab
 
     return Starlette(
         routes=_routes(own, faults, courier),
-        middleware=[Middleware(_Gateway)],
+        middleware=[Middleware(_Gateway), Middleware(Packing)],
         exception_handlers={HTTPException: _plain_error},
         lifespan=lifespan,
     )

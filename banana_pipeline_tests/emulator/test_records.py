@@ -182,13 +182,3 @@ def test_too_few_credits_are_refused_with_402_after_every_other_check(start: Sta
     codes += [caller.create()["code"], caller.create()["code"]]
     assert codes == [402, 500, 200, 402]
     assert caller.create()["msg"] == "The current credits are insufficient. Please top up."
-
-
-def test_the_price_list_needs_no_key(caller: Caller) -> None:
-    url = f"{caller.emulator.base_url}/client/v1/model-pricing/page"
-    records = anyone.post(url, json={"pageNum": 1}).json()["data"]["records"]
-    assert [(row["creditPrice"], row["usdPrice"]) for row in records] == [
-        ("18", "0.09"),
-        ("18", "0.09"),
-        ("24", "0.12"),
-    ]
