@@ -32,6 +32,9 @@ from banana_pipeline.store.turns import Turns
 RETENTION = timedelta(hours=24)
 """How long KIE keeps a result at the least (protocol reference, section 8)."""
 
+DELETED_AFTER = timedelta(days=14)
+"""Age at which KIE deletes a result, whatever else it says (protocol reference, section 8)."""
+
 _AT_ONCE = 16
 _JUDGED_AT_ONCE = max(2, min(4, os.cpu_count() or 1))  # a 4K picture takes 70 MB while it is looked at
 _HELD_BYTES = 64 * 1024 * 1024
@@ -186,10 +189,15 @@ class Archiver:
         )
 
     def _verdict(self, result: Result, first: BananaError, second: BananaError) -> BananaError:
-        """Lost only where KIE itself says so in both ways, after the time for which it promises to keep a picture."""
+        """Lost only where both ways say so after the time for which KIE promises to keep a picture.
+
+        KIE hands out links for what it has. Where it has just done so, a 404 behind the link may be a gateway's, and
+        it is believed only after the day on which KIE deletes everything.
+        """
         now = self.now()
-        is_old = result.completed_at is not None and now - result.completed_at >= RETENTION
-        if not (isinstance(first, Gone) and isinstance(second, Gone) and is_old):
+        if not (isinstance(first, Gone) and isinstance(second, Gone)) or result.completed_at is None:
+            return first
+        if now - result.completed_at < (RETENTION if second.is_kies_own else DELETED_AFTER):
             return first
         return PictureLost(f"KIE no longer has it ({first.code} on {now:%Y-%m-%d %H:%M} UTC); {LOST_WORDS}")
 

@@ -27,7 +27,8 @@ from banana_pipeline.accounts import Account
 from banana_pipeline.claims import Claims
 from banana_pipeline.core.attempts import Attempt, AttemptState
 from banana_pipeline.core.failures import KeyRefused, ReadFailed, Refusal
-from banana_pipeline.kie.wire import callback_address, create_body, task_input
+from banana_pipeline.kie.callback_address import callback_address
+from banana_pipeline.kie.wire import create_body, task_input
 from banana_pipeline.orders import Orders
 from banana_pipeline.progress import Progress
 from banana_pipeline.store.group_commit import LedgerWriter

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -24,21 +24,21 @@ from banana_pipeline.core.timing import (
     callback_patience_s,
     first_poll_s,
     jittered,
+    learned_latency_s,
     next_poll_s,
     overdue_callback_s,
 )
 from banana_pipeline.hints import Hints
-from banana_pipeline.judge import Watch, judge
+from banana_pipeline.judge import Watch, believable, judge, tells_an_odd_cost
+from banana_pipeline.kie.wire import Fetched
 from banana_pipeline.progress import Progress
-from banana_pipeline.recover import Verdict
+from banana_pipeline.recover import Inquiry
 from banana_pipeline.store import ledger
 from banana_pipeline.store.group_commit import LedgerWriter
 from banana_pipeline.store.ledger_callbacks import Hint
 
 _LEDGER_LOOK_S = 1.0
 _CALLBACK_LOOK_S = 5.0
-_SURE_AFTER = 3  # a task that is not known this often will not become visible
-_PROVEN = frozenset({Verdict.OURS, Verdict.SAME_ORDER, Verdict.NOT_OURS})
 _POLLED = frozenset({AttemptState.SUBMITTED, AttemptState.OVERDUE})
 
 
@@ -54,6 +54,7 @@ class Follower:
     deadline_s: float
     progress: Progress
     _latencies_s: dict[str, deque[float]] = field(default_factory=dict)
+    _has_told_cost: bool = False
 
     async def follow(self, attempt: Attempt, *, is_waiting: bool = True) -> Attempt:
         """Wait and poll until the attempt is final or overdue; the attempt as it stands then.
@@ -73,11 +74,11 @@ class Follower:
         while True:
             if attempt.state not in _POLLED:
                 return attempt
-            account = self._account_of(attempt)
-            if account is None or account.stopped_reading:
+            account = self._reader_of(attempt)
+            if account is None:
                 return attempt
             if is_waiting and attempt.state is AttemptState.SUBMITTED:
-                watch.is_called |= await self.hints.wait(attempt.attempt_id, self._wait_s(watch, latencies_s))
+                await self._wait(attempt, watch, latencies_s)
             if attempt.run_id != self.run_id and (moved := await self._moved(attempt)) is not None:
                 attempt = moved
                 continue
@@ -86,6 +87,10 @@ class Follower:
                 return await self._saved(attempt, judged)
             if not is_waiting or attempt.state is AttemptState.OVERDUE:
                 return attempt
+
+    async def _wait(self, attempt: Attempt, watch: Watch, latencies_s: deque[float]) -> None:
+        if await self.hints.wait(attempt.attempt_id, self._wait_s(watch, latencies_s)):
+            watch.is_called, watch.running_at = True, _now()  # called back: it has ended just now
 
     async def _poll(self, attempt: Attempt, account: Account, watch: Watch) -> Attempt:
         assert attempt.task_id is not None
@@ -97,17 +102,27 @@ class Follower:
             account.stopped_reading = True
             account.stop(Refusal.KEY, fetched.msg.rsplit(": ", 1)[-1])
             return attempt
+        self._tell_odd_cost(attempt, fetched)
         age_s = time.monotonic() - watch.accepted_s
         return judge(attempt, fetched, watch, now=_now(), age_s=age_s, deadline_s=self.deadline_s)
+
+    def _tell_odd_cost(self, attempt: Attempt, fetched: Fetched) -> None:
+        record = believable(attempt, fetched).record
+        if self._has_told_cost or record is None or not tells_an_odd_cost(attempt, record):
+            return
+        self._has_told_cost = True
+        said = record.credits_said or f"{record.credits_consumed:,.10g}"
+        self.progress.notice(
+            f"KIE says that a task cost {said} credits (task {record.task_id}, expected: "
+            f"{attempt.price_credits:,.10g}). Figures that cannot be true are not counted; the expected price is."
+        )
 
     async def _saved(self, before: Attempt, after: Attempt) -> Attempt:
         self.hints.finished += 1
         if not await self.writer.do(ledger.save, before, after, run_id=self.run_id):
             return await self.writer.do(ledger.attempt, before.attempt_id)
-        if after.state is AttemptState.SUCCEEDED and after.generation_s is not None:
-            # KIE's figure is the difference of two readings of its clock, and clocks jump.
-            seen_s = (after.updated_at - after.claimed_at).total_seconds()
-            (await self._known_latencies_s(after.resolution)).append(max(0.0, min(after.generation_s, seen_s)))
+        if after.state is AttemptState.SUCCEEDED and (took_s := _learned_s(after)) is not None:
+            (await self._known_latencies_s(after.resolution)).append(took_s)
         return after
 
     async def _moved(self, attempt: Attempt) -> Attempt | None:
@@ -131,38 +146,43 @@ class Follower:
         latencies_s = await self._known_latencies_s(attempt.resolution)
         patience_s = callback_patience_s(latencies_s=latencies_s, deadline_s=self.deadline_s)
         until_s = time.monotonic() + patience_s - _age_s(attempt.claimed_at)
-        asked: dict[int, int] = {}
+        inquiries: defaultdict[int, Inquiry] = defaultdict(Inquiry)
         while attempt.state is AttemptState.UNCONFIRMED:
-            for hint in await self.hints.open_about(attempt.attempt_id):
-                asked[hint.id] = asked.get(hint.id, 0) + 1
-                attempt = await self._look_into(attempt, hint, tries=asked[hint.id])
+            open_hints = await self.hints.open_about(attempt.attempt_id)
+            for hint in open_hints:
+                attempt = await self._look_into(attempt, hint, inquiries[hint.id])
             left_s = until_s - time.monotonic()
             if attempt.state is not AttemptState.UNCONFIRMED or not is_waiting:
                 break
-            if left_s <= 0 or not self.hints.are_expected:
+            is_early = _age_s(attempt.claimed_at) < self.deadline_s
+            is_asking = self._reader_of(attempt) is not None and any(
+                inquiries[hint.id].is_worth_another(hint, _now(), is_early=is_early) for hint in open_hints
+            )
+            if not is_asking and (left_s <= 0 or not self.hints.are_expected):
                 break
-            await self.hints.wait(attempt.attempt_id, min(left_s, _CALLBACK_LOOK_S))
+            wait_s = _CALLBACK_LOOK_S if is_asking else min(left_s, _CALLBACK_LOOK_S)
+            await self.hints.wait(attempt.attempt_id, wait_s)
         return attempt
 
-    async def _look_into(self, attempt: Attempt, hint: Hint, *, tries: int) -> Attempt:
-        account = self._account_of(attempt)
+    async def _look_into(self, attempt: Attempt, hint: Hint, inquiry: Inquiry) -> Attempt:
+        account = self._reader_of(attempt)
         if account is None or attempt.state is not AttemptState.UNCONFIRMED:
             return attempt
-        final = _PROVEN | {Verdict.NOT_KNOWN} if tries >= _SURE_AFTER else _PROVEN
-        attempt = await recover.look_into(self.writer, account, attempt, hint, final=final)
+        attempt = await recover.look_into(self.writer, account, attempt, hint, inquiry)
         if attempt.state is AttemptState.SUBMITTED:
             self.progress.recovered += 1
             self.progress.bought += 1
         return attempt
 
-    def _account_of(self, attempt: Attempt) -> Account | None:
+    def _reader_of(self, attempt: Attempt) -> Account | None:
+        """The account that can ask for an attempt's task, if its key is here and still accepted."""
         account = self.accounts.get(attempt.account)
         if account is None:
             self.progress.notice(
                 f"Account {attempt.account} has bought images whose results only its own key can ask for; "
                 "add that key to KIE_API_KEYS and run again."
             )
-        return account
+        return None if account is None or account.stopped_reading else account
 
     async def _known_latencies_s(self, resolution: str) -> deque[float]:
         if resolution not in self._latencies_s:
@@ -186,6 +206,18 @@ class Follower:
 def poll_timeout_s(errors: int) -> float:
     """Seconds to wait for the answer to a query: KIE's own take 0.6 s (section 1), and each try gets more."""
     return min(20.0, 3.0 * 2**errors)
+
+
+def _learned_s(attempt: Attempt) -> float | None:
+    if attempt.completed_at is None:
+        return None
+    return learned_latency_s(
+        told_s=attempt.generation_s,
+        claimed_at=attempt.claimed_at,
+        submitted_at=attempt.submitted_at,
+        ended_at=attempt.completed_at,
+        seen_at=attempt.updated_at,
+    )
 
 
 def _age_s(moment: datetime) -> float:

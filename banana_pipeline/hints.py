@@ -66,6 +66,6 @@ class Hints:
         return event is not None and event.is_set()
 
     async def open_about(self, attempt_id: str) -> list[Hint]:
-        """Hints about an attempt that nobody has looked into yet, from this run or an earlier one."""
+        """Hints about an attempt that are not settled yet, from this run or an earlier one."""
         found = await self.writer.do(ledger_callbacks.callbacks_of, [attempt_id])
-        return [hint for hint in found if hint.verdict is None]
+        return [hint for hint in found if hint.is_open]

@@ -22,7 +22,7 @@ from banana_pipeline.core import attempts as states
 from banana_pipeline.core.attempts import Attempt
 from banana_pipeline.core.failures import Ambiguous, Created, CreateOutcome, LedgerError, Refused
 from banana_pipeline.progress import Progress
-from banana_pipeline.store import ledger
+from banana_pipeline.store import ledger, ledger_callbacks
 from banana_pipeline.store.group_commit import LedgerWriter
 from banana_pipeline.work import Wanted
 
@@ -90,6 +90,9 @@ class Orders:
             reason = f"{outcome.why}: {outcome.msg}".rstrip(": ")
             after = states.mark_refused(attempt, reason=reason, code=outcome.code, msg=outcome.msg, at=now)
         else:
+            if outcome.named_task_id is not None:
+                named = {"attempt_id": attempt.attempt_id, "task_id": outcome.named_task_id}
+                await self.writer.do(ledger_callbacks.keep_answer, **named, at=now)
             after = states.mark_unconfirmed(attempt, reason=outcome.reason, at=now)
         is_saved = await self.writer.do(ledger.save, attempt, after, run_id=self.run_id)
         return after if is_saved else await self.writer.do(ledger.attempt, attempt.attempt_id)

@@ -14,9 +14,10 @@ from banana_pipeline import recover
 from banana_pipeline.accounts import Account
 from banana_pipeline.core.attempts import Attempt, AttemptState, mark_abandoned
 from banana_pipeline.core.failures import KieError
-from banana_pipeline.recover import Verdict
+from banana_pipeline.recover import Inquiry, Verdict
 from banana_pipeline.store import ledger, ledger_callbacks, ledger_evidence, ledger_money
 from banana_pipeline.store.group_commit import LedgerWriter
+from banana_pipeline.store.ledger_callbacks import Hint
 
 RUN_ID = "banana resolve"
 
@@ -57,21 +58,31 @@ class Resolver:
         found = await self.writer.do(ledger_evidence.unconfirmed, prompt_table=prompt_table)
         return [attempt for attempt in found if attempt.service == self.service]
 
-    async def follow_callbacks(self, attempts: Sequence[Attempt]) -> list[Attempt]:
-        """Look into callbacks that nobody has looked into; the attempts that were found again."""
+    async def follow_hints(self, attempts: Sequence[Attempt]) -> list[Attempt]:
+        """Look into the tasks that callbacks and answers have named; the attempts that were found again.
+
+        What a run has given up as not known is looked at once more: a person has time.
+        """
         by_id = {attempt.attempt_id: attempt for attempt in attempts}
         found: list[Attempt] = []
         for hint in await self.writer.do(ledger_callbacks.callbacks_of, list(by_id)):
             attempt = by_id[hint.attempt_id]
             account = self.accounts.get(attempt.account)
-            if hint.verdict is not None or account is None:
+            is_open = hint.is_open or hint.verdict == Verdict.NOT_KNOWN
+            if account is None or not is_open or attempt.state is not AttemptState.UNCONFIRMED:
                 continue
-            # A task without our address in it, or not visible yet, may still be shown to be ours.
-            final = {Verdict.OURS, Verdict.NOT_OURS}
-            looked_into = await recover.look_into(self.writer, account, attempt, hint, final=final)
-            if looked_into.state is AttemptState.SUBMITTED:
-                found.append(looked_into)
+            by_id[hint.attempt_id] = await recover.look_into(self.writer, account, attempt, hint, Inquiry())
+            if by_id[hint.attempt_id].state is AttemptState.SUBMITTED:
+                found.append(by_id[hint.attempt_id])
         return found
+
+    async def named_tasks(self, attempts: Sequence[Attempt]) -> dict[str, list[Hint]]:
+        """For each attempt the tasks that a callback or an answer has named and that are not shown to be another's."""
+        named: dict[str, list[Hint]] = {}
+        for hint in await self.writer.do(ledger_callbacks.callbacks_of, [one.attempt_id for one in attempts]):
+            if hint.verdict != Verdict.NOT_OURS:
+                named.setdefault(hint.attempt_id, []).append(hint)
+        return named
 
     async def balances(self, attempts: Sequence[Attempt]) -> list[Balance]:
         """What the balance says, for each account that can be asked and was read before its first lost answer."""
@@ -106,16 +117,24 @@ class Resolver:
         if account is None:
             return f"account {attempt.account} made this order; set KIE_API_KEY to its key, so that KIE can be asked"
         verdict, fetched = await recover.look_up(account, attempt, task_id)
-        if verdict in {Verdict.OURS, Verdict.SAME_ORDER}:
+        is_named = verdict is Verdict.NO_PROOF and await self._is_named(attempt, task_id)
+        if verdict in {Verdict.OURS, Verdict.SAME_ORDER} or is_named:
             adopted = await recover.adopt(self.writer, attempt, task_id)
             if adopted.state is AttemptState.SUBMITTED and adopted.task_id == task_id:
                 return None
             return "the ledger has this task for another order already"
+        if verdict is Verdict.NO_PROOF:
+            return "KIE's record of it does not say what was ordered, and no callback has named it for this order"
         if verdict is Verdict.NOT_OURS:
             return "KIE made this task from another order (its prompt, parameters, time or callback address differ)"
         if verdict is Verdict.NOT_KNOWN:
             return "KIE does not know this task; check the id, and that it was made with this account"
         return f"KIE gave no usable answer ({fetched.msg}); try again"
+
+    async def _is_named(self, attempt: Attempt, task_id: str) -> bool:
+        """Has a callback to this attempt's own address, or the answer to its order, named the task?"""
+        hints = await self.writer.do(ledger_callbacks.callbacks_of, [attempt.attempt_id])
+        return any(hint.task_id == task_id for hint in hints)
 
     async def give_up(self, attempt: Attempt, *, is_given_up: bool) -> bool:
         """Abandon an attempt; False if it was settled meanwhile. ``is_given_up``: nobody buys the request again."""

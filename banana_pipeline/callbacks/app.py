@@ -23,9 +23,9 @@ from starlette.routing import Route
 
 from banana_pipeline.callbacks.counts import Counts, say_aloud, tell
 from banana_pipeline.callbacks.keeper import Keeper, NotKept
+from banana_pipeline.kie.callback_address import attempt_of_address
 from banana_pipeline.kie.callback_body import read_object, task_of
 from banana_pipeline.kie.signature import TOLERANCE_S, is_fresh, is_genuine
-from banana_pipeline.kie.wire import attempt_of_address
 from banana_pipeline.store.group_commit import LedgerWriter
 
 MOST_BODY_BYTES = 256 * 1024

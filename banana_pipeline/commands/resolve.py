@@ -17,6 +17,7 @@ from banana_pipeline.core.failures import SettingsError
 from banana_pipeline.resolve import Balance, Resolver
 from banana_pipeline.settings import Settings
 from banana_pipeline.store.group_commit import LedgerWriter
+from banana_pipeline.store.ledger_callbacks import Hint
 from banana_pipeline.store.ledger_open import ledger_exists
 
 SHOWN_ID_CHARACTERS = 12
@@ -40,7 +41,12 @@ class Decisions:
 
 @dataclass(kw_only=True)
 class Resolved:
-    """What was found and done. ``problems``: one sentence for each decision that could not be carried out."""
+    """What was found and done.
+
+    Attributes:
+        problems: one sentence for each decision that could not be carried out.
+        named_tasks: by attempt id, the tasks that a callback or an answer has named without being proven right.
+    """
 
     found_by_callback: list[Attempt] = field(default_factory=list)
     adopted: list[Attempt] = field(default_factory=list)
@@ -48,6 +54,7 @@ class Resolved:
     abandoned: list[Attempt] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     left: list[Attempt] = field(default_factory=list)
+    named_tasks: dict[str, list[Hint]] = field(default_factory=dict)
     balances: list[Balance] = field(default_factory=list)
 
     @property
@@ -89,10 +96,11 @@ async def _resolve(settings: Settings, prompt_table: str | None, decisions: Deci
             by_name = {account.name: account for account in accounts}
             resolver = Resolver(writer=writer, service=settings.service, accounts=by_name)
             listed = await resolver.unresolved(prompt_table)
-            result = Resolved(found_by_callback=await resolver.follow_callbacks(listed))
+            result = Resolved(found_by_callback=await resolver.follow_hints(listed))
             await _adopt_all(resolver, listed, decisions, result)
             await _give_up_all(resolver, await resolver.unresolved(prompt_table), decisions, result)
             result.left = await resolver.unresolved(prompt_table)
+            result.named_tasks = await resolver.named_tasks(result.left)
             result.balances = await resolver.balances(result.left)
             return result
 

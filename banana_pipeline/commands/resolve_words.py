@@ -6,7 +6,8 @@ Lives here: sentences and tables. Does not live here: what is done (``commands.r
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import shlex
+from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 from rich.text import Text
@@ -16,6 +17,7 @@ from banana_pipeline.commands.show import table_of
 from banana_pipeline.core.attempts import Attempt
 from banana_pipeline.core.requests import usd
 from banana_pipeline.resolve import Balance
+from banana_pipeline.store.ledger_callbacks import Hint
 
 _SHOWN_PROMPT_CHARACTERS = 60
 
@@ -38,6 +40,7 @@ def print_resolved(out: Console, result: Resolved, table: str | None) -> None:
         out.print(Text(problem, style="bold"))
     if result.left:
         _print_left(out, result.left, table)
+        _print_named(out, result.left, result.named_tasks)
     elif not (result.found_by_callback or result.adopted or result.resubmitted or result.abandoned or result.problems):
         out.print("No order is unconfirmed: the fate of every order is known.")
     for balance in result.balances:
@@ -69,6 +72,23 @@ def _print_left(out: Console, left: Sequence[Attempt], table: str | None) -> Non
             f"  banana resolve {name} --abandon                to do without them"
         )
     )
+
+
+def _print_named(out: Console, left: Sequence[Attempt], named: Mapping[str, Sequence[Hint]]) -> None:
+    if not named:
+        return
+    out.print(Text("A callback or an answer has named a task for some of them, not proven yet. To check and take it:"))
+    for attempt in left:
+        for hint in named.get(attempt.attempt_id, []):
+            # A stranger may have sent the callback, and a person copies the line into a shell.
+            pair = shlex.quote(f"{_short(attempt)}={hint.task_id}")
+            line = f"  banana resolve {shlex.quote(attempt.prompt_table)} --task-id {pair}   ({_said_of(hint)})"
+            out.print(Text(line), soft_wrap=True)
+
+
+def _said_of(hint: Hint) -> str:
+    told = "KIE's answer to the order names it" if hint.is_by_answer else f"named {hint.received_at:%Y-%m-%d %H:%M} UTC"
+    return told if hint.is_open else f"{told}; KIE's record: {hint.verdict}"
 
 
 def balance_sentence(balance: Balance) -> str:
@@ -109,6 +129,7 @@ def resolved_dict(result: Resolved) -> dict[str, object]:
             "price_credits": attempt.price_credits,
             "prompt": prompt_of(attempt),
             "status_reason": attempt.status_reason,
+            "named_task_ids": [hint.task_id for hint in result.named_tasks.get(attempt.attempt_id, [])],
         }
         for attempt in result.left
     ]

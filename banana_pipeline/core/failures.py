@@ -12,7 +12,7 @@ meaning. Does not live here: HTTP, JSON (``kie.wire`` reads those), and what to 
     │   ├── KeyRefused          401/403: nothing can be sent with this key
     │   └── ReadFailed          anything else; retrying is harmless, reads are free
     │       ├── Unreachable     no connection could be made
-    │       ├── Gone            KIE says that it does not have this (any more)
+    │       ├── Gone            it is not there (any more)
     │       └── ForbiddenAddress (kie.downloads)  a picture's address that is never asked
     └── IllegalTransition       a bug: an attempt was moved along an arrow that does not exist
 
@@ -63,11 +63,15 @@ class Unreachable(ReadFailed):
 
 
 class Gone(ReadFailed):
-    """KIE says that it does not have what was asked for. ``code``: its answer, such as 404."""
+    """What was asked for is not there. ``code``: the answer, such as 404.
 
-    def __init__(self, text: str, *, code: int) -> None:
+    ``is_kies_own``: KIE itself says so. Otherwise a gateway or a portal on the way may have spoken.
+    """
+
+    def __init__(self, text: str, *, code: int, is_kies_own: bool = False) -> None:
         super().__init__(text)
         self.code = code
+        self.is_kies_own = is_kies_own
 
 
 class IllegalTransition(BananaError):
@@ -116,9 +120,13 @@ class Refused:
 
 @dataclass(frozen=True, kw_only=True)
 class Ambiguous:
-    """The POST's fate is unknown: a task may exist and be charged. A machine never sends it again."""
+    """The POST's fate is unknown: a task may exist and be charged. A machine never sends it again.
+
+    ``named_task_id``: an id that the answer names elsewhere than KIE does; the task's, if its record proves it.
+    """
 
     reason: str
+    named_task_id: str | None = None
 
 
 CreateOutcome = Created | Refused | Ambiguous
@@ -202,17 +210,21 @@ def create_meaning(
     return Ambiguous(reason=f"answer {code if code is not None else 'unreadable'}: {msg or 'no text'}")
 
 
-def fetch_meaning(*, code: int | None, has_record: bool) -> FetchMeaning:
-    """What an answer to recordInfo means; ``code`` as in `create_meaning`."""
-    if code == 200:
-        return FetchMeaning.RECORD if has_record else FetchMeaning.NOT_KNOWN
-    if code in {404, 422}:
-        return FetchMeaning.NOT_KNOWN
-    if code in {408, 501}:
-        return FetchMeaning.TASK_OVER
+def fetch_meaning(*, code: int | None, has_record: bool, is_kies_own: bool = True) -> FetchMeaning:
+    """What an answer to recordInfo means; ``code`` as in `create_meaning`.
+
+    Args:
+        is_kies_own: KIE itself has spoken. A gateway's 404 or 422 says nothing about a task.
+    """
+    if has_record:
+        return FetchMeaning.RECORD
     if code in {401, 403}:
         return FetchMeaning.KEY
-    return FetchMeaning.TRY_AGAIN
+    if not is_kies_own:
+        return FetchMeaning.TRY_AGAIN
+    if code in {200, 404, 422}:
+        return FetchMeaning.NOT_KNOWN
+    return FetchMeaning.TASK_OVER if code in {408, 501} else FetchMeaning.TRY_AGAIN
 
 
 def task_failure(*, fail_code: str | None, fail_msg: str | None) -> TaskFailure:

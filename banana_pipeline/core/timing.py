@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 VISIBILITY_GRACE_S = 90.0
 """How long an unknown task id may still become visible after its creation (protocol reference, section 3)."""
@@ -38,6 +39,7 @@ _LONGEST_LEARNED_S = 120.0
 _LONGEST_POLL_S = 30.0
 _LEAST_KNOWN = 5
 _STEPS = 13
+_LONGEST_UNSEEN_S = _LONGEST_LEARNED_S / 3  # by which `probable_end` lies before the next of the rarest polls
 
 
 def first_poll_s(latencies_s: Sequence[float]) -> float:
@@ -84,6 +86,36 @@ def _aim_s(age_s: float, ordered_s: Sequence[float]) -> float:
         return age_s + min(_LONGEST_POLL_S, age_s / 12)
     root = max(0.0, math.sqrt(running) - 1 / _STEPS)
     return ordered_s[min(count, math.ceil((1.0 - root * root) * count)) - 1]
+
+
+def probable_end(*, running_at: datetime, seen_at: datetime) -> datetime:
+    """When a task probably ended that was last known to run at one moment and seen finished at another.
+
+    Two thirds of the way: the middle would be the fairest guess, but latencies learned from it lead to 5.0 polls per
+    task, and those from this to 4.7, for hardly more waiting.
+    """
+    return seen_at - max(timedelta(), seen_at - running_at) / 3
+
+
+def learned_latency_s(
+    *, told_s: float | None, claimed_at: datetime, submitted_at: datetime | None, ended_at: datetime, seen_at: datetime
+) -> float | None:
+    """Seconds that a finished task took, as something to learn from; None where that is not known well enough.
+
+    Args:
+        told_s: KIE's own figure. It is the difference of two readings of a clock, and clocks jump: it counts up to the
+            time from the claim until the end was seen.
+        ended_at: without that figure, the `probable_end`. It counts where the task was followed while it ran: where a
+            later run was the first to look again, nobody knows how long it had been finished by then; and where the
+            order's answer was lost, ``submitted_at`` is the moment at which the task was found.
+    """
+    seen_s = (seen_at - claimed_at).total_seconds()
+    if told_s is not None:
+        return max(0.0, min(told_s, seen_s))
+    took_s = (ended_at - claimed_at).total_seconds()
+    is_followed = 0.0 <= (seen_at - ended_at).total_seconds() <= _LONGEST_UNSEEN_S
+    is_answered = submitted_at is not None and (submitted_at - claimed_at).total_seconds() <= POST_TIMEOUT_S
+    return took_s if took_s > 0.0 and is_followed and is_answered else None
 
 
 def backoff_s(*, tries: int, first_s: float = 1.0, cap_s: float = 30.0) -> float:

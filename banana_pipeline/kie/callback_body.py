@@ -7,11 +7,10 @@ and cost; those are read from recordInfo (``kie.wire``), because a callback's bo
 from __future__ import annotations
 
 import json
+from itertools import product
 from typing import Any
 
-from banana_pipeline.kie.json_values import is_plain
-
-MOST_TASK_ID_CHARACTERS = 128
+from banana_pipeline.kie.json_values import id_text, unpacked
 
 
 def read_object(body: bytes) -> dict[str, Any] | None:
@@ -24,13 +23,13 @@ def read_object(body: bytes) -> dict[str, Any] | None:
 
 
 def task_of(body: dict[str, Any]) -> str | None:
-    """The first usable of ``data.taskId``, ``data.task_id``, ``taskId``, ``task_id``, which is also what is signed."""
-    data = body.get("data")
-    for place in (data, body):
-        if not isinstance(place, dict):
-            continue
-        for name in ("taskId", "task_id"):
-            value = place.get(name)
-            if is_plain(value) and len(value) <= MOST_TASK_ID_CHARACTERS:
-                return value
+    """The first usable of ``data.taskId``, ``data.task_id``, ``taskId``, ``task_id``, which is also what is signed.
+
+    Then ``recordId``, which stands beside them in KIE's answers.
+    """
+    places = [place for place in (unpacked(body.get("data")), body) if isinstance(place, dict)]
+    for names in (("taskId", "task_id"), ("recordId", "record_id")):
+        for place, name in product(places, names):
+            if (found := id_text(place.get(name))) is not None:
+                return found
     return None

@@ -181,7 +181,7 @@ class KieClient:
                 return answer.data
             told = f"no download link: {_said(answer)}"
             if answer.is_kies_own and answer.code in {404, 410, 422}:  # a gateway's own 404 says nothing of a picture
-                raise Gone(told, code=answer.code)
+                raise Gone(told, code=answer.code, is_kies_own=True)
             raise ReadFailed(told)
 
         return await free_call_policy()(ReadFailed, once)

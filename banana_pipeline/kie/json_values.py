@@ -1,16 +1,23 @@
 """Values out of strangers' JSON: read what fits, count everything else as absent, raise nothing.
 
-Lives here: text, numbers, moments, objects inside text. Does not live here: which field means what (``kie.wire``).
+Lives here: text, numbers, ids, addresses, values inside text. Does not live here: which field means what
+(``kie.wire``, ``kie.records``), which figures can be true (``core.plausible``).
 """
 
 from __future__ import annotations
 
 import json
 import math
-from datetime import UTC, datetime
 from typing import Any, TypeGuard
+from urllib.parse import urlsplit
 
+MOST_ID_CHARACTERS = 128
 _MAX_TEXT_CHARACTERS = 500
+_MOST_ADDRESS_CHARACTERS = 4_096
+_PACKED_AT_MOST = 3
+# What else stands at the ends of copied text: zero-width blanks and byte order marks.
+_BLANKS = " \t\r\n\v\f\xa0\u200b\u200c\u200d\u2060\ufeff"
+_NO_ID = frozenset({"null", "none", "nil", "undefined", "nan", "false", "true", "0", "-1"})
 
 
 def is_plain(value: object) -> TypeGuard[str]:
@@ -50,20 +57,41 @@ def finite(value: object) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def moment(epoch_ms: float | None) -> datetime | None:
-    if epoch_ms is None:
+def id_text(value: object) -> str | None:
+    """An id, given as text or as a number; None for everything else, also for the words that stand for "none"."""
+    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+        value = str(value)
+    text = value.strip(_BLANKS) if isinstance(value, str) else None
+    is_one = is_plain(text) and len(text) <= MOST_ID_CHARACTERS and text.lower() not in _NO_ID
+    return text if is_one else None
+
+
+def address(value: str) -> str | None:
+    """An http or https address without the blanks around it; None for any other text."""
+    text = value.strip(_BLANKS).replace(" ", "%20")
+    if not is_plain(text) or len(text) > _MOST_ADDRESS_CHARACTERS:
         return None
     try:
-        return datetime.fromtimestamp(epoch_ms / 1000, tz=UTC)
-    except (ValueError, OverflowError, OSError):
+        parts = urlsplit(text)
+        is_one = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
         return None
+    return text if is_one else None
+
+
+def unpacked(value: object) -> Any:
+    """The value inside JSON text, also where it was packed several times; other text and values as they are."""
+    for _ in range(_PACKED_AT_MOST):
+        if not isinstance(value, str) or not value.lstrip(_BLANKS).startswith(("{", "[", '"')):
+            break
+        try:
+            value = json.loads(value.strip(_BLANKS))
+        except (ValueError, RecursionError):
+            break
+    return value
 
 
 def decoded(value: object) -> dict[str, Any] | None:
-    """An object, given as such or as JSON text; "" and null are met too (``param``, its ``input``, ``resultJson``)."""
-    if isinstance(value, str):
-        try:
-            value = json.loads(value) if value.strip() else None
-        except (ValueError, RecursionError):
-            return None
+    """An object, given as such or as JSON text; "" and null are met too (``param``, its ``input``)."""
+    value = unpacked(value)
     return value if isinstance(value, dict) else None

@@ -1,8 +1,8 @@
 """JSON <-> core values: KIE's own words appear only here.
 
-Lives here: request bodies, the answer envelope in all its forms, task records. Does not live here: sockets
-(``kie.client``) and what an answer means for money (``core.failures``). Everything read is a stranger's input: a field
-of an unexpected type counts as absent, an unknown field is ignored, nothing raises.
+Lives here: request bodies, the answer envelope in all its forms. Does not live here: sockets (``kie.client``), a task's
+record (``kie.records``) and what an answer means for money (``core.failures``). Everything read is a stranger's input:
+a field of an unexpected type counts as absent, an unknown field is ignored, nothing raises.
 Source of each form: the protocol reference, sections 1 (envelope), 2 (createTask), 3 (recordInfo), 6 (uploads).
 """
 
@@ -11,26 +11,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from enum import StrEnum
+from itertools import product
 from typing import Any
-from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit, urlunsplit
 
 from banana_pipeline.core.failures import Ambiguous, CreateOutcome, FetchMeaning, create_meaning, fetch_meaning
+from banana_pipeline.core.plausible import plausible_balance
 from banana_pipeline.core.requests import GenerationRequest
-from banana_pipeline.kie.json_values import code_text, decoded, finite, is_plain, moment, plain_text, text_of, whole
-
-_MAX_TASK_ID_CHARACTERS = 128
-_ATTEMPT = "attempt"
-_ATTEMPT_CHARACTERS = 32
-
-
-class TaskState(StrEnum):
-    """State of a task. Words that KIE may add later count as ``RUNNING``: looking again is free."""
-
-    RUNNING = "running"
-    SUCCESS = "success"
-    FAIL = "fail"
+from banana_pipeline.kie.json_values import finite, id_text, plain_text, text_of, unpacked, whole
+from banana_pipeline.kie.records import TaskRecord, names, read_record, says_a_state
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +33,7 @@ class Answer:
         retry_after_s: ``Retry-After`` in seconds, if given.
         is_kies_own: the code stood in the body. Otherwise a gateway on the way may have spoken, and it does not know
             what became of an order or a task.
+        named_task_id: an id that may be a task's, wherever it stands.
     """
 
     http_status: int
@@ -53,30 +42,7 @@ class Answer:
     data: Any = None
     retry_after_s: float | None = None
     is_kies_own: bool = True
-
-
-@dataclass(frozen=True, kw_only=True)
-class TaskRecord:
-    """What recordInfo says about a task. Times are UTC; ``generation_s`` is completeTime - createTime.
-
-    ``costTime`` is not read: documented in milliseconds, sent in seconds.
-
-    Attributes:
-        asked: the ``input`` object that KIE says it was sent; None where it does not say.
-        attempt_id: our attempt, as the task's own callback address names it; None without one.
-    """
-
-    task_id: str
-    state: TaskState
-    result_urls: tuple[str, ...] = ()
-    fail_code: str | None = None
-    fail_msg: str | None = None
-    credits_consumed: float | None = None
-    created_at: datetime | None = None
-    completed_at: datetime | None = None
-    generation_s: float | None = None
-    asked: Mapping[str, Any] | None = None
-    attempt_id: str | None = None
+    named_task_id: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,37 +73,22 @@ def create_body(model: str, task_input_: Mapping[str, object], callback_url: str
     return body
 
 
-def callback_address(base: str | None, attempt_id: str) -> str | None:
-    """``base`` with our attempt in its query: the only thing of ours that KIE hands back (section 2)."""
-    if base is None:
-        return None
-    parts = urlsplit(base)
-    query = urlencode([*parse_qsl(parts.query, keep_blank_values=True), (_ATTEMPT, attempt_id)])
-    return urlunsplit(parts._replace(query=query))
-
-
-def attempt_of_address(url: str) -> str | None:
-    """The attempt that a callback address names, if it names one."""
-    try:
-        values = parse_qs(urlsplit(url).query, max_num_fields=100).get(_ATTEMPT, [])
-    except ValueError:
-        return None
-    return values[-1] if values and is_plain(values[-1]) and len(values[-1]) <= _ATTEMPT_CHARACTERS else None
-
-
 def read_answer(http_status: int, body: bytes, retry_after: str | None = None) -> Answer:
     """Read any answer, JSON envelope or not."""
     try:
-        envelope = json.loads(body)
+        envelope = unpacked(json.loads(body))
     except (ValueError, RecursionError):
         envelope = None
+    is_ok = 200 <= http_status < 300
     if isinstance(envelope, dict):
-        code = whole(envelope.get("code"))
-        msg, data = plain_text(envelope.get("msg")) or plain_text(envelope.get("message")) or "", envelope.get("data")
+        code, data = whole(envelope.get("code")), unpacked(envelope.get("data"))
+        msg = plain_text(envelope.get("msg")) or plain_text(envelope.get("message")) or ""
     else:
-        code, msg, data = None, text_of(body), None
+        envelope, code, msg, data = {}, None, text_of(body), None
     is_kies_own = code is not None
-    if code is None and not 200 <= http_status < 300:
+    if code is None and envelope.get("success") is True and is_ok:
+        code = 200  # as the upload host says it too; without KIE's code it proves no absence
+    if code is None and not is_ok:
         code = http_status  # a 2xx proves nothing here: the body was cut, or it is somebody else's page
     return Answer(
         http_status=http_status,
@@ -146,24 +97,33 @@ def read_answer(http_status: int, body: bytes, retry_after: str | None = None) -
         data=data,
         retry_after_s=finite(retry_after),
         is_kies_own=is_kies_own,
+        named_task_id=_named_task_id(envelope, data),
     )
 
 
 def read_created(answer: Answer) -> CreateOutcome:
     """What an answer to createTask means. A gateway's 5xx page proves nothing, whatever words stand on it."""
-    task_id = _task_id(answer.data)
+    task_id = id_text(answer.data.get("taskId")) if isinstance(answer.data, dict) else None
+    if task_id is None and answer.named_task_id is not None:
+        code = answer.code if answer.code is not None else f"HTTP {answer.http_status}"
+        reason = f"answer {code} without taskId; it names {answer.named_task_id} in another place"
+        return Ambiguous(reason=reason, named_task_id=answer.named_task_id)
     if task_id is None and not answer.is_kies_own and answer.http_status >= 500:
         return Ambiguous(reason=f"answer HTTP {answer.http_status}: {answer.msg or 'no text'}")
     return create_meaning(code=answer.code, msg=answer.msg, task_id=task_id, retry_after_s=answer.retry_after_s)
 
 
 def read_fetched(answer: Answer, task_id: str) -> Fetched:
-    """What an answer to recordInfo means. Only KIE itself, not a gateway's time-out page, can end a task."""
-    record = _record(answer.data, task_id) if isinstance(answer.data, dict) and answer.data else None
-    meaning = fetch_meaning(code=answer.code, has_record=record is not None)
-    if meaning is FetchMeaning.TASK_OVER and not answer.is_kies_own:
-        meaning = FetchMeaning.TRY_AGAIN
-    return Fetched(meaning=meaning, msg=answer.msg, record=record if meaning is FetchMeaning.RECORD else None)
+    """What an answer to recordInfo means. A record counts, whatever code stands beside it; without one only KIE itself,
+    not a gateway's page, can say that a task is over or not known."""
+    data = answer.data[0] if isinstance(answer.data, list) and len(answer.data) == 1 else answer.data
+    record = None
+    if isinstance(data, dict) and data:
+        is_usual = answer.is_kies_own and answer.code == 200
+        is_odd = says_a_state(data) and (answer.is_kies_own or names(data, task_id))
+        record = read_record(data, task_id) if is_usual or is_odd else None
+    meaning = fetch_meaning(code=answer.code, has_record=record is not None, is_kies_own=answer.is_kies_own)
+    return Fetched(meaning=meaning, msg=answer.msg, record=record)
 
 
 def read_upload(answer: Answer) -> str | None:
@@ -175,49 +135,18 @@ def read_upload(answer: Answer) -> str | None:
 
 
 def read_credits(answer: Answer) -> float | None:
-    """The balance in credits; documented as an integer, sent as a float."""
-    return finite(answer.data) if answer.code == 200 else None
+    """The balance in credits; documented as an integer, sent as a float. A debt is told as it is."""
+    return plausible_balance(finite(answer.data)) if answer.code == 200 else None
 
 
-def _record(data: dict[str, Any], task_id: str) -> TaskRecord:
-    created_ms, completed_ms = finite(data.get("createTime")), finite(data.get("completeTime"))
-    generation_s = None
-    if created_ms is not None and completed_ms is not None and completed_ms >= created_ms:
-        generation_s = (completed_ms - created_ms) / 1000
-    consumed = finite(data.get("creditsConsumed"))
-    param = decoded(data.get("param")) or {}
-    address = param.get("callBackUrl")
-    return TaskRecord(
-        task_id=task_id,
-        state=_state(data.get("state")),
-        result_urls=_result_urls(data.get("resultJson")),
-        fail_code=code_text(data.get("failCode")),
-        fail_msg=plain_text(data.get("failMsg")) or None,
-        credits_consumed=consumed if consumed is not None else finite(data.get("consumeCredits")),
-        created_at=moment(created_ms),
-        completed_at=moment(completed_ms),
-        generation_s=generation_s,
-        asked=decoded(param.get("input")),
-        attempt_id=attempt_of_address(address) if isinstance(address, str) else None,
-    )
-
-
-def _state(value: object) -> TaskState:
-    try:
-        return TaskState(value)  # pyright: ignore[reportArgumentType]
-    except ValueError:
-        return TaskState.RUNNING
-
-
-def _result_urls(value: object) -> tuple[str, ...]:
-    urls = (decoded(value) or {}).get("resultUrls")
-    if isinstance(urls, str):
-        urls = [urls]
-    return tuple(url for url in urls if is_plain(url)) if isinstance(urls, list) else ()
-
-
-def _task_id(data: object) -> str | None:
-    value = data.get("taskId") if isinstance(data, dict) else None
-    if isinstance(value, int) and not isinstance(value, bool):
-        value = str(value)
-    return value if is_plain(value) and len(value) <= _MAX_TASK_ID_CHARACTERS else None
+def _named_task_id(envelope: Mapping[str, Any], data: object) -> str | None:
+    """An id that an answer to createTask names elsewhere than in ``data.taskId``: perhaps the task's."""
+    if isinstance(data, list) and len(data) == 1:
+        data = data[0]
+    places = [place for place in (data, envelope) if isinstance(place, dict)]
+    for place, name in product(places, ("taskId", "task_id", "recordId", "record_id")):
+        if (found := id_text(place.get(name))) is not None:
+            return found
+    if whole(envelope.get("code")) != 200:
+        return None  # a refusal's data may be any word
+    return id_text(data.get("id")) if isinstance(data, dict) else id_text(data)

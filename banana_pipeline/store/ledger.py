@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from banana_pipeline.core.attempts import Attempt, AttemptState, mark_submitted, mark_unconfirmed
+from banana_pipeline.core.timing import learned_latency_s
 from banana_pipeline.store.ledger_money import commit_credits
 from banana_pipeline.store.ledger_schema import (
     attempts,
@@ -28,6 +29,7 @@ from banana_pipeline.store.ledger_schema import (
 )
 
 _IDS_PER_QUERY = 500
+_LOOKED_AT_PER_LEARNED = 3  # some generations teach nothing, those that a later run has collected
 
 # Statements of the hot path, made once: building one costs more than running it.
 _UPDATE = sa.update(attempts).where(
@@ -107,23 +109,30 @@ def attempt(connection: sa.Connection, attempt_id: str) -> Attempt | None:
 
 
 def recent_latencies_s(connection: sa.Connection, service: str, resolution: str, *, count: int = 100) -> list[float]:
-    """Seconds that the last generations of a resolution took; never more than the time until their end was seen.
-
-    KIE's own figure is the difference of two of its clock's readings, and clocks jump.
-    """
+    """Seconds that the last generations of a resolution took, newest first: KIE's figures, else what was seen."""
+    names = ("generation_s", "claimed_at", "submitted_at", "completed_at", "updated_at")
     query = (
-        sa.select(attempts.c.generation_s, attempts.c.claimed_at, attempts.c.updated_at)
+        sa.select(*(attempts.c[name] for name in names))
         .where(
             attempts.c.service == service,
             attempts.c.resolution == resolution,
             attempts.c.state == str(AttemptState.SUCCEEDED),
-            attempts.c.generation_s.is_not(None),
+            attempts.c.completed_at.is_not(None),
         )
         .order_by(attempts.c.updated_at.desc())
-        .limit(count)
+        .limit(_LOOKED_AT_PER_LEARNED * count)
     )
-    found = connection.execute(query)
-    return [max(0.0, min(float(took), (seen - claimed).total_seconds())) for took, claimed, seen in found]
+    learned = (
+        learned_latency_s(
+            told_s=row.generation_s,
+            claimed_at=row.claimed_at,
+            submitted_at=row.submitted_at,
+            ended_at=row.completed_at,
+            seen_at=row.updated_at,
+        )
+        for row in connection.execute(query)
+    )
+    return [took_s for took_s in learned if took_s is not None][:count]
 
 
 def known_upload(connection: sa.Connection, service: str, account: str, sha256: str, *, since: datetime) -> str | None:

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from banana_pipeline.core.attempts import AttemptState
 from banana_pipeline.core.shards import Shard
+from banana_pipeline.store.ledger_callbacks import IS_OPEN
 from banana_pipeline.store.ledger_schema import attempts, callbacks
 from banana_pipeline.store.presence import Presence
 
@@ -78,9 +79,7 @@ def open_orders(
 
 
 def _is_called() -> sa.ColumnElement[bool]:
-    hint = sa.select(callbacks.c.id).where(
-        callbacks.c.attempt_id == attempts.c.attempt_id, callbacks.c.verdict.is_(None)
-    )
+    hint = sa.select(callbacks.c.id).where(callbacks.c.attempt_id == attempts.c.attempt_id, IS_OPEN)
     return sa.and_(attempts.c.state == str(AttemptState.UNCONFIRMED), hint.exists())
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import httpx
 
 from banana_pipeline.emulator import EmulatorConfig, Faults, RunningEmulator
-from banana_pipeline.kie.wire import callback_address
+from banana_pipeline.kie.callback_address import callback_address
 from banana_pipeline_tests.callbacks.conftest import NewReceiver
 from banana_pipeline_tests.callbacks.receiving import HMAC_KEY, Receiving
 

@@ -82,7 +82,7 @@ def test_with_a_key_no_other_callback_reaches_the_ledger(new_receiver: NewReceiv
     assert receiver.health()["refused"] == {"no good signature": 1}
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b"null", b'{"data":', b"taskId=t1", b"\xff", b"{}", b'{"taskId":7}'])
+@pytest.mark.parametrize("body", [b"", b"[]", b"null", b'{"data":', b"taskId=t1", b"\xff", b"{}", b'{"taskId":7.5}'])
 def test_a_body_that_names_no_task_is_refused(receiver: Receiving, body: bytes) -> None:
     assert receiver.post(body, path=f"/?attempt={receiver.order()}").status_code == 400
     assert receiver.hint_count() == 0

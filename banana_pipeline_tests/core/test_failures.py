@@ -105,9 +105,23 @@ def test_each_answer_to_a_query_has_its_meaning(code: int | None, has_record: bo
     assert fetch_meaning(code=code, has_record=has_record) is meaning
 
 
-@given(code=st.none() | st.integers(), has_record=st.booleans())
-def test_a_task_is_over_only_by_the_two_codes_that_say_so(code: int | None, has_record: bool) -> None:
-    assert (fetch_meaning(code=code, has_record=has_record) is FetchMeaning.TASK_OVER) == (code in {408, 501})
+_CODES = st.none() | st.integers() | st.sampled_from([200, 401, 404, 408, 422, 501])
+
+
+@given(code=_CODES)
+def test_a_task_is_over_only_by_the_two_codes_that_say_so(code: int | None) -> None:
+    assert (fetch_meaning(code=code, has_record=False) is FetchMeaning.TASK_OVER) == (code in {408, 501})
+
+
+@given(code=_CODES)
+def test_a_record_counts_whatever_code_stands_beside_it(code: int | None) -> None:
+    assert fetch_meaning(code=code, has_record=True) is FetchMeaning.RECORD
+
+
+@given(code=_CODES)
+def test_nobody_but_kie_says_that_a_task_is_over_or_not_known(code: int | None) -> None:
+    meaning = fetch_meaning(code=code, has_record=False, is_kies_own=False)
+    assert meaning in {FetchMeaning.TRY_AGAIN, FetchMeaning.KEY}
 
 
 _UNDRAWABLE = "Gemini could not generate an image with the given prompt. Please try again with a different prompt."

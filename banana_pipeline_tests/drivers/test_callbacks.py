@@ -105,5 +105,6 @@ def test_without_a_receiver_a_run_does_not_wait_long_for_lost_answers(world: Wor
 
 @pytest.fixture
 def quick_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A minute of patience, tested in `core`, made short here."""
+    """A minute of patience, tested in `core`, and the time in which a task may be invisible, made short here."""
     monkeypatch.setattr("banana_pipeline.core.timing.LEAST_CALLBACK_PATIENCE_S", 2.0)
+    monkeypatch.setattr("banana_pipeline.recover.VISIBILITY_GRACE_S", 2.0)

@@ -29,7 +29,9 @@ def test_the_first_of_the_four_places_names_the_task(body: dict[str, Any]) -> No
     assert task_of(body) == "right"
 
 
-@pytest.mark.parametrize("value", [None, 7, "", "two words", "a\x00b", "a\nb", "\ud800", "x" * 129, ["t"], {"t": 1}])
+@pytest.mark.parametrize(
+    "value", [None, 7.5, True, 0, "", "null", "two words", "a\x00b", "a\nb", "\ud800", "x" * 129, ["t"], {"t": 1}]
+)
 def test_what_is_not_plain_short_text_counts_as_absent(value: object) -> None:
     assert task_of({"data": {"taskId": value}, "taskId": "next"}) == "next"
     assert task_of({"taskId": value}) is None

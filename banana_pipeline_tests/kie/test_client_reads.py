@@ -24,7 +24,7 @@ from banana_pipeline.core.failures import (
 from banana_pipeline.emulator import RunningEmulator
 from banana_pipeline.kie.client import KieClient, open_client
 from banana_pipeline.kie.downloads import download, open_downloads
-from banana_pipeline.kie.wire import TaskState
+from banana_pipeline.kie.records import TaskState
 from banana_pipeline_tests.kie.conftest import BODY, KEY, Answer, client_of, drop, hang, http, raw_server
 
 pytestmark = pytest.mark.anyio

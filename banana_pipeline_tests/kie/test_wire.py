@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from banana_pipeline.core.failures import Ambiguous, Created, FetchMeaning, Refusal, Refused
 from banana_pipeline.core.requests import GenerationRequest
+from banana_pipeline.kie.records import TaskState
 from banana_pipeline.kie.wire import (
-    TaskState,
     create_body,
     read_answer,
     read_created,
@@ -50,11 +50,44 @@ def test_a_task_id_of_any_shape_is_a_task(status: int, task_id: object) -> None:
 @pytest.mark.parametrize(
     "data",
     [None, [], {}, "", "abc", 5, True, {"taskId": None}, {"taskId": ""}, {"taskId": "x" * 129}, {"taskId": True},
-     {"taskId": ["a"]}, {"taskId": "a\x00b"}, {"taskId": "\ud800"}, {"taskId": " "}, {"recordId": TASK}, [TASK]],
+     {"taskId": ["a"]}, {"taskId": "a\x00b"}, {"taskId": "\ud800"}, {"taskId": " "}, {"taskId": "null"},
+     {"taskId": 0}, {"taskId": -1}, {"taskId": 1.5}, [TASK, TASK]],
 )  # fmt: skip
 def test_success_without_a_usable_task_id_is_ambiguous(data: object) -> None:
     assert isinstance(created({"code": 200, "msg": "success", "data": data}), Ambiguous)
     assert isinstance(created({"code": 200, "msg": "success"}), Ambiguous)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [{"recordId": TASK}, {"task_id": TASK}, {"record_id": TASK}, {"id": TASK}, TASK, f" {TASK}\n", [{"taskId": TASK}],
+     {"taskId": None, "recordId": TASK}, {"taskId": "x" * 129, "recordId": TASK}, f'{{"recordId":"{TASK}"}}'],
+)  # fmt: skip
+def test_an_id_in_another_place_is_named_but_not_believed(data: object) -> None:
+    outcome = created({"code": 200, "msg": "success", "data": data})
+    assert isinstance(outcome, Ambiguous)
+    assert outcome.named_task_id == TASK
+    assert TASK in outcome.reason
+
+
+def test_a_number_in_another_place_is_an_id_too() -> None:
+    assert created({"code": 200, "data": {"recordId": 4711}}).named_task_id == "4711"
+    assert created({"code": 200, "data": 4711}).named_task_id == "4711"
+
+
+def test_a_refusal_that_names_a_record_is_not_certainly_a_refusal() -> None:
+    assert created({"code": 422, "msg": "x", "data": {"recordId": TASK}}).named_task_id == TASK
+    assert created({"code": 429, "msg": "x", "data": "RATE_LIMIT"}).why is Refusal.RATE
+    assert created({"code": 422, "msg": "x", "data": {"id": "ratio"}}).why is Refusal.PARAMETERS
+
+
+def test_success_in_another_word_reads_like_code_200_but_denies_nothing() -> None:
+    assert created({"success": True, "data": {"taskId": TASK}}) == Created(task_id=TASK)
+    record = {"taskId": TASK, "state": "generating"}
+    envelope = {"success": True, "data": record}
+    assert read_fetched(read_answer(200, json.dumps(envelope).encode()), TASK).meaning is FetchMeaning.RECORD
+    empty = json.dumps({"success": True, "data": None}).encode()
+    assert read_fetched(read_answer(200, empty), TASK).meaning is FetchMeaning.TRY_AGAIN
 
 
 @pytest.mark.parametrize("key", ["msg", "message"])
@@ -133,7 +166,7 @@ def test_no_json_value_raises_or_makes_up_a_task(value: Any, status: int, retry_
     answer = read_answer(status, json.dumps(value).encode(), retry_after)
     outcome, found = read_created(answer), read_fetched(answer, TASK)
     if isinstance(outcome, Created):
-        assert outcome.task_id == str(value["data"]["taskId"])
+        assert outcome.task_id == str(value["data"]["taskId"]).strip()
     assert (found.record is None) == (found.meaning is not FetchMeaning.RECORD)
     for text in (answer.msg, found.msg, found.record and found.record.fail_msg):
         assert (text or "").encode() is not None
@@ -191,7 +224,7 @@ def test_a_state_that_is_not_final_only_means_look_again(state: object) -> None:
 @pytest.mark.parametrize(
     ("given_json", "urls"),
     [
-        (json.dumps({"resultUrls": [URL, URL]}), (URL, URL)),
+        (json.dumps({"resultUrls": [URL, URL]}), (URL,)),
         ({"resultUrls": [URL]}, (URL,)),
         ({"resultUrls": URL}, (URL,)),
         (json.dumps({"resultUrls": [URL, None, 5, "", "a b", "half \ud800"]}), (URL,)),
@@ -224,8 +257,40 @@ def test_a_gateways_time_out_page_does_not_end_a_paid_task(status: int) -> None:
     assert fetched(None, code=status).meaning is FetchMeaning.TASK_OVER
 
 
+@pytest.mark.parametrize("status", [200, 400, 404, 410, 422, 429, 500, 502, 503, 504, 520])
+@pytest.mark.parametrize("body", [HTML, "", "{}", "[]", '{"detail": "Not Found"}', '{"status": 404}', '{"code": "x"}'])
+def test_a_gateway_never_says_that_a_task_is_not_known(status: int, body: str) -> None:
+    assert read_fetched(read_answer(status, body.encode()), TASK).meaning is FetchMeaning.TRY_AGAIN
+
+
+@pytest.mark.parametrize("code", [408, 422, 500, 501, "501"])
+@pytest.mark.parametrize("state", ["success", "fail", "generating"])
+def test_a_record_counts_beside_any_code(code: object, state: str) -> None:
+    found = fetched({"taskId": TASK, "state": state}, code=code)
+    assert found.meaning is FetchMeaning.RECORD
+    assert found.record.state == {"generating": "running"}.get(state, state)
+
+
+@pytest.mark.parametrize("code", [408, 501])
+@pytest.mark.parametrize("data", [None, {}, [], "", {"taskId": TASK}, {"reason": "slow"}])
+def test_without_a_record_those_codes_end_the_task(code: int, data: object) -> None:
+    assert fetched(data, code=code).meaning is FetchMeaning.TASK_OVER
+
+
+def test_a_record_may_be_packed_as_text_or_as_a_list_of_one() -> None:
+    record = {"taskId": TASK, "state": "fail"}
+    assert [fetched(data).record.state for data in (record, [record], json.dumps(record))] == [TaskState.FAIL] * 3
+
+
+def test_a_gateways_json_is_a_record_only_if_it_names_the_task() -> None:
+    for task_id, meaning in ((TASK, FetchMeaning.RECORD), ("other", FetchMeaning.TRY_AGAIN)):
+        body = json.dumps({"data": {"taskId": task_id, "state": "success"}}).encode()
+        assert read_fetched(read_answer(200, body), TASK).meaning is meaning
+
+
 @pytest.mark.parametrize(("data", "balance"), [
     (5916.25, 5916.25), (60, 60.0), ("60.62", 60.62), (0, 0.0), (True, None), (None, None), ({}, None), ("x", None),
+    (-36.5, -36.5), (1e12, None), (-1e12, None),
 ])  # fmt: skip
 def test_the_balance_is_a_number_or_not_known(data: object, balance: float | None) -> None:
     assert read_credits(read_answer(200, json.dumps({"code": 200, "data": data}).encode())) == balance

@@ -181,6 +181,19 @@ def _bought(writer: LedgerWriter, request_id: str, state: str, charged: float, *
         assert saved(writer, running, moves.mark_failed(running, reason="r", fail_code="500", fail_msg="", **end))
 
 
+def test_latencies_are_learned_from_what_was_seen_where_kie_tells_no_times(writer: LedgerWriter) -> None:
+    for number, unseen_s in enumerate((2, 4_000)):
+        attempt = claimed(writer, request_id=f"seen {number}")
+        running = created(writer, attempt, f"task {number}")
+        ended_at = attempt.claimed_at + timedelta(seconds=30)
+        done = moves.mark_succeeded(
+            running, result_urls=("u",), credits_consumed=18.0, generation_s=None, completed_at=ended_at,
+            at=ended_at + timedelta(seconds=unseen_s),
+        )  # fmt: skip
+        assert saved(writer, running, done)
+    assert writer.call(ledger.recent_latencies_s, "api.kie.ai", "1K") == [30.0]
+
+
 def test_counts_spending_and_latencies_are_told_per_table(writer: LedgerWriter) -> None:
     _bought(writer, "one", "failed", 0.0)
     _bought(writer, "one", "succeeded", 18.0)
