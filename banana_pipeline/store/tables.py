@@ -211,7 +211,7 @@ def _read_footer(part: UPath, index: int, groups: list[RowGroup], name: str) -> 
             return file.schema_arrow
     except UnicodeDecodeError as error:
         raise TableError(
-            f"Table {name!r} cannot be read: a column of {shown_place(part)} has a name that is no UTF-8 text; rename it."
+            f"Table {name!r} cannot be read: {shown_place(part)} has a column whose name is no UTF-8 text; rename it."
         ) from error
     except (OSError, pa.ArrowException) as error:
         raise TableError(_unreadable(part, name, error)) from error
