@@ -112,12 +112,14 @@ def dagster_home(settings: Settings) -> Path:
         SettingsError: it cannot be written.
     """
     if settings.dagster_home is not None:
-        return _made(settings.dagster_home, "set DAGSTER_HOME to a folder that can")
+        # One that is there is the person's own, with a configuration or without.
+        config = "" if settings.dagster_home.exists() else _INSTANCE_SETTINGS
+        return _made(settings.dagster_home, "set DAGSTER_HOME to a folder that can", config)
     root = local_path(settings.data_dir) if is_local(settings.data_dir) else Path("data").absolute()
-    return _made(root / "dagster_home", "set BANANA_DATA_DIR to a folder that can", config=_INSTANCE_SETTINGS)
+    return _made(root / "dagster_home", "set BANANA_DATA_DIR to a folder that can", _INSTANCE_SETTINGS)
 
 
-def _made(home: Path, advice: str, config: str = "") -> Path:
+def _made(home: Path, advice: str, config: str) -> Path:
     try:
         home.mkdir(parents=True, exist_ok=True)
         with FileLock(home / ".banana.lock"):

@@ -120,12 +120,12 @@ def _unknown(settings: Settings, text: str, tables: Mapping[str, UPath]) -> str:
     other = _other_format(settings.prompts_dir, text)
     if other is not None:
         return other
-    skipped = skipped_tables(settings.prompts_dir).get(shown_text(text))
-    if skipped is not None:
-        return skipped
+    for name, reason in skipped_tables(settings.prompts_dir).items():
+        if shown_text(text) in {name, table_name(Path(name))}:
+            return reason
     here = f" ({shown_text(str(Path(text).absolute()))})" if "/" in text and "://" not in text else ""
     return (
-        f"There is no prompt table {shown_text(text)!r}, neither in {settings.prompts_dir} (tables there: "
+        f"There is no prompt table '{shown_text(text)}', neither in {settings.prompts_dir} (tables there: "
         f"{_known(tables)}) nor as a file{here}; give the name of a table or the path of a Parquet file."
     )
 

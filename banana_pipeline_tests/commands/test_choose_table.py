@@ -141,7 +141,9 @@ def test_a_file_name_that_is_not_utf8_hurts_no_other_table(settings: Settings) -
     assert choose_table(settings, "cards").table.row_count == 1
     assert skipped_tables(folder).keys() == {"caf\\xe9.parquet"}
     for text in ("caf\udce9", "caf\udce9.parquet", f"{folder}/caf\udce9.parquet"):
-        objection(settings, text).encode()
+        told = objection(settings, text)
+        assert told.isascii()
+        assert "not UTF-8" in told
 
 
 def test_a_part_whose_name_is_not_utf8_is_told(tmp_path: Path) -> None:
