@@ -189,7 +189,7 @@ def test_an_order_without_an_answer_is_collected_once_its_callback_has_come(watc
 
 
 def test_orders_of_another_account_are_left_alone(left: Collecting) -> None:
-    left.world.key = "another key"
+    left.world.key = "another-key"
     assert left.requests() == []
 
 
