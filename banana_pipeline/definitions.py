@@ -10,7 +10,7 @@ from typing import Any
 
 import dagster as dg
 
-from banana_pipeline.core.setting_text import setting
+from banana_pipeline.core.setting_text import api_keys, setting
 from banana_pipeline.settings import Settings, is_kie, read_settings
 from banana_pipeline.store.places import place_text
 
@@ -118,7 +118,7 @@ def _api_keys() -> str:
 
     Without a key everything that costs nothing still works, and the paid step says in words what is missing.
     """
-    names = [name for name in ("KIE_API_KEYS", "KIE_API_KEY") if setting(os.environ, name, is_secret=True)]
+    names = [name for name in ("KIE_API_KEYS", "KIE_API_KEY") if api_keys(os.environ.get(name) or "", name)]
     return dg.EnvVar(names[0]) if names else ""
 
 

@@ -159,13 +159,9 @@ def _upload_default(base_url: str) -> str:
     return KIE_UPLOAD_BASE_URL if is_kie(base_url) else base_url
 
 
-def _is_set(environ: Mapping[str, str], name: str) -> bool:
-    return setting(environ, name, is_secret=True) is not None
-
-
 def _keys(environ: Mapping[str, str]) -> tuple[str, ...]:
-    name = "KIE_API_KEYS" if _is_set(environ, "KIE_API_KEYS") else "KIE_API_KEY"
-    return api_keys(environ.get(name) or "", name)
+    several = api_keys(environ.get("KIE_API_KEYS") or "", "KIE_API_KEYS")
+    return several or api_keys(environ.get("KIE_API_KEY") or "")
 
 
 def _address(environ: Mapping[str, str], name: str) -> str | None:

@@ -1,5 +1,7 @@
 """Settings: what is read from the environment, and the sentence for what cannot be used."""
 
+import shutil
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -208,6 +210,14 @@ def test_every_spelling_of_a_data_folder_is_one_ledger(tmp_path: Path, text: str
 def test_a_tilde_that_no_shell_has_expanded_is_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     assert read_settings({"BANANA_DATA_DIR": "~/x"}) == read_settings({"BANANA_DATA_DIR": f"{tmp_path}/x"})
+
+
+def test_a_data_folder_is_one_folder_however_its_accents_are_spelt(tmp_path: Path) -> None:
+    nfc, nfd = (unicodedata.normalize(form, f"{tmp_path}/Fête/Noël") for form in ("NFC", "NFD"))
+    for stored, asked in ((nfc, nfd), (nfd, nfc)):
+        Path(stored).mkdir(parents=True)
+        assert read_settings({"BANANA_DATA_DIR": asked}) == read_settings({"BANANA_DATA_DIR": stored})
+        shutil.rmtree(Path(stored).parent)
 
 
 def test_a_file_address_with_an_escaped_blank_is_the_folder_with_the_blank(tmp_path: Path) -> None:

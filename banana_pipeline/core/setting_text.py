@@ -57,6 +57,8 @@ def api_keys(text: str, name: str = "KIE_API_KEY") -> tuple[str, ...]:
     Raises:
         SettingsError: one cannot be a key; it is not repeated.
     """
+    if not text.strip(" ,\t\r\n"):
+        return ()
     setting({name: text}, name, is_secret=True)
     keys = tuple(dict.fromkeys(key.strip(" ") for key in text.split(",") if key.strip()))
     for key in keys:

@@ -8,6 +8,7 @@ Two spellings of one place would be two warehouses, and two ledgers.
 
 import os
 import re
+import unicodedata
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -77,7 +78,21 @@ def _local(text: str) -> UPath:
     if os.name == "posix" and str(path).startswith("//"):
         path = Path("/" + str(path).lstrip("/"))
     # Only where it must be: a link that a person has chosen stays the name that records show.
-    return UPath(path.resolve() if ".." in path.parts else path.absolute())
+    return UPath(_as_stored(path.resolve() if ".." in path.parts else path.absolute()))
+
+
+def _as_stored(path: Path) -> Path:
+    """The path with its accents in the form (NFC or NFD) that the disk has, where it has them in one form only."""
+    try:
+        if path.exists() or str(path).isascii():
+            return path
+        found = Path(path.anchor)
+        for step in path.parts[1:]:
+            forms = (step, *(unicodedata.normalize(form, step) for form in ("NFC", "NFD")))
+            found = next((it for it in (found / form for form in forms) if it.exists()), found / step)
+    except OSError:  # a name that is too long: whoever reads it will say so
+        return path
+    return found
 
 
 def _file(rest: str) -> UPath:

@@ -22,7 +22,7 @@ from banana_pipeline.core.failures import BananaError, TableError
 from banana_pipeline.store.files import check_place, is_local
 from banana_pipeline.store.places import WEB, shown_place
 
-_PATIENCE_S = 30.0
+_PATIENCE_S = 15.0
 _COPY_PATIENCE_S = 1_800.0
 # The first look gives up early; whatever is read or written later has its store's own patience.
 _QUICK: dict[str, dict[str, Any]] = {
@@ -60,7 +60,7 @@ def told_of_stores(path: UPath) -> Iterator[None]:
 
 
 def is_there(path: UPath) -> bool:
-    """Does something stand at ``path``? A store that does not answer is told within half a minute.
+    """Does something stand at ``path``? A store that does not answer is told within a quarter of a minute.
 
     Of the web only what it takes to ask is looked at: `web_copy` asks, and says what was answered.
 
@@ -104,7 +104,7 @@ def path_name(path: UPath) -> str:
 
 def _quick(path: UPath) -> UPath:
     if path.protocol in WEB:
-        timeout = __import__("aiohttp").ClientTimeout(total=None, sock_connect=10, sock_read=60)
+        timeout = __import__("aiohttp").ClientTimeout(total=None, sock_connect=10, sock_read=20)
         return UPath(str(path), client_kwargs={"timeout": timeout, "trust_env": True})
     return UPath(path, **_QUICK.get(path.protocol, {}))
 
