@@ -12,6 +12,7 @@ import pytest
 from banana_pipeline.archive import Result
 from banana_pipeline.core.decisions import is_lost
 from banana_pipeline_tests.drivers.archiving import DAY_S, HOUR_S, Archive, bought, errors, images
+from banana_pipeline_tests.drivers.conftest import NewWorld
 from banana_pipeline_tests.drivers.world import World
 
 
@@ -116,6 +117,14 @@ def test_a_picture_that_both_ways_refuse_after_a_day_is_lost(home: tuple[Archive
     found = errors(archive.fetch(results, passed=timedelta(days=15)))
     assert all(re.fullmatch(LOST, str(error)) for error in found)
     assert all(map(is_lost, found))
+
+
+def test_a_gateway_behind_a_fresh_link_makes_no_picture_lost(new_world: NewWorld) -> None:
+    """KIE hands out links for what it has: before it deletes everything, a 410 behind one proves nothing."""
+    archive, results = bought(new_world(download_link_kept_s=-1.0))
+    archive.world.emulator.advance(2 * DAY_S)
+    assert not any(map(is_lost, errors(archive.fetch(results, passed=timedelta(days=2)))))
+    assert all(map(is_lost, errors(archive.fetch(results, passed=timedelta(days=15)))))
 
 
 def test_a_picture_younger_than_a_day_is_never_given_up(home: tuple[Archive, list[Result]]) -> None:
