@@ -133,7 +133,7 @@ class Archiver:
     async def _tick(self) -> None:
         while True:
             await anyio.sleep(_TICK_S)
-            self.progress.tick(self.progress)
+            self.progress.show()
 
     async def _fetch(self, result: Result) -> Archived:
         try:

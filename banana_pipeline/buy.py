@@ -10,7 +10,7 @@ are offered (``generate``), the claim (``claims``), the paid POST itself (``orde
 
 Rules kept here: no order without a committed claim. A grant of the pace is taken before the claim, and given back if
 the claim fails, so that no grant is lost to a request another process was quicker to claim. Budgets are kept by the
-claim, in the ledger; this run's own count of its money spares it claims that cannot be made.
+claim, in the ledger, and nowhere else: a price that did not fit is not asked for again until money has come back.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 
 from banana_pipeline.accounts import Account
 from banana_pipeline.claims import Claims
-from banana_pipeline.core.attempts import Attempt, AttemptState
+from banana_pipeline.core.attempts import Attempt
 from banana_pipeline.core.failures import KeyRefused, ReadFailed, Refusal
 from banana_pipeline.kie.callback_address import callback_address
 from banana_pipeline.kie.wire import create_body, task_input
@@ -33,7 +33,7 @@ from banana_pipeline.orders import Orders
 from banana_pipeline.progress import Progress
 from banana_pipeline.store.group_commit import LedgerWriter
 from banana_pipeline.store.ledger_claims import Claim
-from banana_pipeline.store.ledger_money import Reading, fits, note_balance
+from banana_pipeline.store.ledger_money import Reading, note_balance
 from banana_pipeline.uploads import Uploader
 from banana_pipeline.work import Rules, Wanted
 
@@ -71,7 +71,7 @@ class Buyer:
     on_taken: Callable[[Wanted], Awaitable[None]]
     on_left: Callable[[Wanted, str], Awaitable[None]]
     _under_way: set[str] = field(default_factory=set)
-    _is_over_budget: bool = False
+    _too_dear_credits: float | None = None  # the least price that did not fit into the budget of the launch
 
     def __post_init__(self) -> None:
         self._offers, self._offered = anyio.create_memory_object_stream[Offer](2 * self.rules.max_in_flight)
@@ -96,11 +96,11 @@ class Buyer:
         if attempt.attempt_id not in self._under_way:
             return
         self._under_way.discard(attempt.attempt_id)
-        self.progress.in_flight -= 1
-        if attempt.state is AttemptState.UNCONFIRMED:
-            self.progress.unconfirmed_credits += attempt.price_credits
+        self.progress.end_order(attempt)
         if attempt.credits is not None:
-            self._hold(account, attempt.credits - attempt.price_credits)
+            account.reserve(attempt.credits - attempt.price_credits)
+            if attempt.credits < attempt.price_credits:
+                self._too_dear_credits = None
 
     # Preparing
 
@@ -152,12 +152,12 @@ class Buyer:
                     continue
                 # Held before the claim: several orders at once must not count on the same credits.
                 price_credits, is_ordered = offer.wanted.request.price_credits, False
-                self._hold(account, price_credits)
+                account.reserve(price_credits)
                 try:
                     is_ordered = await self._submit(account, offer)
                 finally:
                     if not is_ordered:
-                        self._hold(account, -price_credits)
+                        account.reserve(-price_credits)
 
     async def _submit(self, account: Account, offer: Offer) -> bool:
         """Take a grant of the pace, claim, and start the order; False if it was not to be, which is told."""
@@ -180,7 +180,8 @@ class Buyer:
         if claim is Claim.TAKEN:
             return await self.on_taken(offer.wanted)
         if claim is Claim.OVER_RUN_BUDGET:
-            self._is_over_budget = True
+            price = offer.wanted.request.price_credits
+            self._too_dear_credits = price if self._too_dear_credits is None else min(price, self._too_dear_credits)
         else:
             account.end_of_day_budget(self.rules.max_credits_per_day)
         return await self._decline(account, offer)
@@ -192,7 +193,7 @@ class Buyer:
             claim, attempt = await self.claims.claim(account, offer.wanted, sent)
             if claim is Claim.MADE:
                 self._under_way.add(attempt.attempt_id)
-                self.progress.in_flight += 1
+                self.progress.begin_order(attempt)
                 address = callback_address(self.rules.callback_url, attempt.attempt_id)
                 body = create_body(offer.wanted.request.model, sent, address)
                 self.orders.start(account, offer.wanted, attempt, body)
@@ -210,14 +211,6 @@ class Buyer:
         return self._over_budget(price) or account.why_not(price)
 
     def _over_budget(self, price_credits: float) -> str | None:
-        budget = self.rules.max_credits
-        if budget is None:
+        if self._too_dear_credits is None or price_credits < self._too_dear_credits:
             return None
-        if not self._is_over_budget and fits(self.progress.spent_credits, price_credits, budget):
-            return None
-        return f"The budget of this run ({budget:,.10g} credits) is used up"
-
-    def _hold(self, account: Account, credits_amount: float) -> None:
-        """Count credits as spent by this run; a negative amount gives back."""
-        account.reserve(credits_amount)
-        self.progress.spent_credits += credits_amount
+        return f"The budget of this run ({self.rules.max_credits or 0:,.10g} credits) is used up"

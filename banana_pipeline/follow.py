@@ -171,7 +171,6 @@ class Follower:
         attempt = await recover.look_into(self.writer, account, attempt, hint, inquiry)
         if attempt.state is AttemptState.SUBMITTED:
             self.progress.recovered += 1
-            self.progress.bought += 1
         return attempt
 
     def _reader_of(self, attempt: Attempt) -> Account | None:

@@ -30,7 +30,7 @@ from banana_pipeline.hints import Hints
 from banana_pipeline.orders import Orders
 from banana_pipeline.progress import STOPPED_NOTICE, Progress
 from banana_pipeline.stopping import StopRequest
-from banana_pipeline.store import ledger
+from banana_pipeline.store import ledger, ledger_money
 from banana_pipeline.store.group_commit import LedgerWriter
 from banana_pipeline.uploads import Uploader
 from banana_pipeline.work import Rules, ShardDone, ShardWork, Wanted
@@ -74,6 +74,8 @@ class Generation:
             ExceptionGroup: with a LedgerError if the ledger failed, or with what ``on_shard`` raised. Orders under way
                 were still awaited and, as far as the ledger allowed, recorded.
         """
+        if self.rules.launch is not None:
+            await self.writer.do(ledger_money.join_launch, self.rules.run_id, self.rules.launch)
         await recover.end_dead_orders(self.writer, self.rules.service, self.rules.run_id)
         async with anyio.create_task_group() as orders:
             self._hints = Hints(writer=self.writer, is_on=self.rules.callback_url is not None)
@@ -245,4 +247,4 @@ class Generation:
     async def _tick(self) -> None:
         while True:
             await anyio.sleep(_TICK_S)
-            self.progress.tick(self.progress)
+            self.progress.show()

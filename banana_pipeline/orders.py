@@ -84,7 +84,6 @@ class Orders:
     async def _record(self, attempt: Attempt, outcome: CreateOutcome) -> Attempt:
         now = datetime.now(UTC)
         if isinstance(outcome, Created):
-            self.progress.bought += 1
             return await self._record_created(attempt, outcome.task_id, now)
         if isinstance(outcome, Refused):
             reason = f"{outcome.why}: {outcome.msg}".rstrip(": ")

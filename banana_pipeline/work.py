@@ -52,7 +52,8 @@ class Rules:
         max_in_flight: orders and tasks under way per account, over all processes.
         deadline_s: how long a task may take before it is overdue.
         max_attempts: tasks bought for one request whose failures are passing.
-        max_credits: budget of this run; max_credits_per_day: of each account for a UTC day; None: no limit.
+        launch: name of what this run was started by, together with other runs: they share one budget; None: alone.
+        max_credits: budget of the launch; max_credits_per_day: of each account for a UTC day; None: no limit.
         callback_url: where KIE reports the end of a task; None: nowhere.
         is_waiting: False submits and does not wait for results.
         is_buying: False collects what is paid and makes no order.
@@ -64,6 +65,7 @@ class Rules:
     max_in_flight: int
     deadline_s: float
     max_attempts: int
+    launch: str | None = None
     max_credits: float | None = None
     max_credits_per_day: float | None = None
     callback_url: str | None = None

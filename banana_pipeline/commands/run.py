@@ -1,27 +1,28 @@
 """``banana run``: all shards of some tables through all assets, in this process.
 
-Lives here: the Dagster instance of the data folder, one run per range of shards, the summary. Does not live here: the
-assets (``defs``), printing (``commands.show``).
+Lives here: the Dagster instance of the data folder, one run per range of shards. Does not live here: the assets
+(``defs``), what the runs said and left behind (``commands.outcome``), printing (``commands.show``).
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
-import pyarrow as pa
-import pyarrow.compute as pc
 from filelock import FileLock
 
+from banana_pipeline.commands.outcome import RunSummary, Told, summarize
 from banana_pipeline.commands.tables import ChosenTable
 from banana_pipeline.core.failures import SettingsError
-from banana_pipeline.core.shards import Shard, shards_of
+from banana_pipeline.core.shards import shards_of
 from banana_pipeline.definitions import build_defs
 from banana_pipeline.defs.automation import JOB_NAME
+from banana_pipeline.defs.launches import LAUNCH_TAG
 from banana_pipeline.defs.partitions import contiguous_ranges, range_tags, register_shards
 from banana_pipeline.defs.resources import FilesResource
 from banana_pipeline.kie.client import check_key
@@ -29,9 +30,9 @@ from banana_pipeline.progress import STOPPED_NOTICE, Progress
 from banana_pipeline.settings import Settings
 from banana_pipeline.store.files import is_local, local_path
 from banana_pipeline.store.group_commit import LedgerWriter
+from banana_pipeline.store.ledger_reports import LaunchTotals, launch_totals
 from banana_pipeline.store.outputs import Warehouse
 from banana_pipeline.store.places import place_text
-from banana_pipeline.store.schemas import GENERATIONS, IMAGES, REJECTED
 
 _INSTANCE_SETTINGS = """\
 # Explained in deploy/dagster.yaml.
@@ -54,37 +55,6 @@ class RunOptions:
     max_credits: float | None = None
     is_waiting: bool = True
     regenerate: str = ""
-
-
-@dataclass(kw_only=True)
-class TableSummary:
-    """Rows of one table as its outputs show them after the run."""
-
-    name: str
-    rows_by_status: Mapping[str, int]
-    rows_rejected: int
-    credits: float
-    images: int
-    rejected: Sequence[tuple[int, str | None, str]] = field(default_factory=list)
-    not_succeeded: Sequence[tuple[int, str | None, str, str]] = field(default_factory=list)
-    not_archived: Sequence[tuple[int, str]] = field(default_factory=list)
-
-    @property
-    def is_well(self) -> bool:
-        return not (self.rejected or self.not_succeeded or self.not_archived)
-
-
-@dataclass(kw_only=True)
-class RunSummary:
-    """What a run left behind. ``errors``: sentences of steps that failed; ``is_stopped``: a person stopped it."""
-
-    tables: list[TableSummary]
-    errors: list[str]
-    is_stopped: bool
-
-    @property
-    def is_well(self) -> bool:
-        return not self.errors and not self.is_stopped and all(table.is_well for table in self.tables)
 
 
 def open_instance(settings: Settings) -> dg.DagsterInstance:
@@ -151,8 +121,8 @@ def run_tables(
         extra_tables=outside,
     )
     LedgerWriter(settings.ledger_url).close()  # a ledger that cannot be used is told before anything is started
-    errors: list[str] = []
-    is_stopped = False
+    launch = uuid.uuid4().hex
+    told = Told()
     with open_instance(settings) as instance:
         defs = build_defs({"files": files, "progress": progress})
         job = defs.resolve_job_def(JOB_NAME)
@@ -162,24 +132,30 @@ def run_tables(
             try:
                 result = job.execute_in_process(
                     instance=instance,
-                    tags=range_tags(first, last),
+                    tags={**range_tags(first, last), LAUNCH_TAG: launch},
                     run_config=_run_config(options),
                     raise_on_error=False,
                 )
-            except (KeyboardInterrupt, dg.DagsterExecutionInterruptedError):
-                is_stopped = True
+            except (KeyboardInterrupt, dg.DagsterExecutionInterruptedError) as stop:
+                told.stopped(str(stop))
+            else:
+                told.listen(result)
+            if told.is_stopped:
+                progress.notice(STOPPED_NOTICE)
                 break
-            if _was_interrupted(result):
-                is_stopped = True
-                break
-            errors += _sentences(result)
-    if is_stopped:
-        progress.notice(STOPPED_NOTICE)
+    tables = [summarize(Warehouse(settings.data_dir), one.table.name, shards) for one in chosen]
     return RunSummary(
-        tables=[summarize(Warehouse(settings.data_dir), one.table.name, shards) for one in chosen],
-        errors=list(dict.fromkeys(errors)),
-        is_stopped=is_stopped,
+        tables=tables,
+        errors=[*told.errors, *(sentence for table in tables for sentence in table.unreadable)],
+        notices=told.notices,
+        is_stopped=told.is_stopped,
+        bought=_bought(settings, launch),
     )
+
+
+def _bought(settings: Settings, launch: str) -> LaunchTotals:
+    with LedgerWriter(settings.ledger_url) as writer:
+        return writer.call(launch_totals, launch)
 
 
 def _run_config(options: RunOptions) -> dict[str, Any]:
@@ -193,65 +169,6 @@ def _run_config(options: RunOptions) -> dict[str, Any]:
             },
         },
     }
-
-
-def _was_interrupted(result: dg.ExecuteInProcessResult) -> bool:
-    errors = [getattr(event.event_specific_data, "error", None) for event in result.all_events if event.is_step_failure]
-    return any(error is not None and error.cls_name == "DagsterExecutionInterruptedError" for error in errors)
-
-
-def _sentences(result: dg.ExecuteInProcessResult) -> list[str]:
-    """Why steps failed, in words for a person; a fault of ours keeps its class name."""
-    found: list[str] = []
-    for event in result.all_events:
-        if event.event_type_value not in {"STEP_FAILURE", "PIPELINE_FAILURE"}:
-            continue
-        data = event.event_specific_data
-        failure = getattr(data, "user_failure_data", None)
-        error = getattr(data, "error", None)
-        if failure is not None and failure.description:
-            found.append(failure.description)
-        elif error is not None and event.event_type_value == "STEP_FAILURE":
-            cause = error.cause or error
-            found.append(f"{event.step_key}: {cause.cls_name}: {cause.message.strip().splitlines()[-1]}")
-    return found
-
-
-def summarize(warehouse: Warehouse, name: str, shards: Sequence[Shard]) -> TableSummary:
-    """Read a table's outputs back: what an analyst will see."""
-    own = [shard for shard in shards if shard.table == name]
-    generations = _read(warehouse, GENERATIONS, own, ["row_number", "id", "status", "status_reason", "credits"])
-    rejected = _read(warehouse, REJECTED, own, ["row_number", "id", "problem"])
-    images = _read(warehouse, IMAGES, own, ["row_number", "archive_error"])
-    counts: dict[str, int] = {}
-    if generations is not None:
-        for entry in generations["status"].value_counts().to_pylist():
-            counts[entry["values"]] = entry["counts"]
-    return TableSummary(
-        name=name,
-        rows_by_status=counts,
-        rows_rejected=0 if rejected is None else rejected.num_rows,
-        credits=0.0
-        if generations is None
-        else float(sum(amount or 0.0 for amount in generations["credits"].to_pylist())),
-        images=0 if images is None else images.filter(images["archive_error"].is_null()).num_rows,
-        rejected=_tuples(rejected),
-        not_succeeded=_tuples(
-            None
-            if generations is None
-            else generations.filter(pc.field("status") != "succeeded").drop_columns(["credits"])
-        ),
-        not_archived=_tuples(None if images is None else images.filter(images["archive_error"].is_valid())),
-    )
-
-
-def _read(warehouse: Warehouse, asset: str, shards: Sequence[Shard], columns: list[str]) -> pa.Table | None:
-    tables = [warehouse.read(asset, shard, columns) for shard in shards if warehouse.exists(asset, shard)]
-    return pa.concat_tables(tables) if tables else None
-
-
-def _tuples(table: pa.Table | None) -> list[Any]:
-    return [] if table is None else [tuple(row.values()) for row in table.to_pylist()]
 
 
 def require_key(settings: Settings) -> None:

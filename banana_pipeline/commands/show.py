@@ -18,7 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from banana_pipeline.core.requests import usd
-from banana_pipeline.progress import Progress
+from banana_pipeline.progress import Progress, amount
 
 _MOST_LINES = 10
 _REFRESH_S = 0.5
@@ -60,7 +60,8 @@ def _update(bar: Bar, task: Task, progress: Progress) -> None:
     left_s = (progress.planned - progress.settled) / rate if rate > 0 else None
     numbers = (
         f"{progress.settled:,}/{progress.planned:,}  {rate:.1f}/s  {progress.in_flight} in flight  "
-        f"{progress.spent_credits:,.10g} credits (${usd(progress.spent_credits):.2f})  "
+        f"{amount(progress.spent_credits)} credits (${usd(progress.spent_credits):.2f}) spent"
+        f"{f' + {amount(progress.in_flight_credits)} in flight' if progress.in_flight else ''}  "
         f"{progress.archived:,} archived" + (f"  about {left_s:,.0f} s left" if left_s and left_s > 1 else "")
     )
     is_over = progress.planned > 0 and progress.settled >= progress.planned
@@ -101,6 +102,11 @@ def _cell(value: object, *, is_money: bool = False) -> str:
     if isinstance(value, float):
         return f"{value:,.2f}".rstrip("0").rstrip(".")
     return f"{value:,}" if isinstance(value, int) else "" if value is None else str(value)
+
+
+def counted(count: int, noun: str) -> str:
+    """A number with its noun: 1 task, 2 tasks."""
+    return f"1 {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def sentences(out: Console, title: str, lines: Sequence[str]) -> None:

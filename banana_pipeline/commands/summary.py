@@ -1,7 +1,7 @@
 """The end of a run, told to a person.
 
 Lives here: the table of rows by status, and what to do about rows that did not succeed. Does not live here: counting
-(``commands.run``).
+(``commands.outcome``).
 """
 
 from __future__ import annotations
@@ -9,12 +9,13 @@ from __future__ import annotations
 from rich.console import Console
 from rich.text import Text
 
-from banana_pipeline.commands.run import RunSummary, TableSummary
-from banana_pipeline.commands.show import sentences, table_of
+from banana_pipeline.commands.outcome import RunSummary, TableSummary
+from banana_pipeline.commands.show import counted, sentences, table_of
 from banana_pipeline.core.decisions import RowStatus
 from banana_pipeline.core.requests import usd
+from banana_pipeline.core.told import printable
 from banana_pipeline.gallery.write import page_in
-from banana_pipeline.progress import Progress
+from banana_pipeline.progress import Progress, amount
 from banana_pipeline.settings import Settings
 from banana_pipeline.store.files import is_local
 
@@ -42,7 +43,9 @@ def print_summary(out: Console, settings: Settings, summary: RunSummary, progres
         _print_problems(out, table)
         _print_unconfirmed(out, table)
     for sentence in [*progress.notices, *summary.errors]:
-        out.print(Text(sentence, style="bold"))
+        out.print(Text(printable(sentence), style="bold"))
+    for sentence in summary.notices:
+        out.print(Text(printable(sentence)))
     out.print(_spent(summary, progress, elapsed_s))
     how = "open it in a browser" if is_local(settings.data_dir) else "docs/gallery.md tells how to look at a bucket's"
     out.print(Text(f"Gallery: {page_in(settings.data_dir)} ({how})"))
@@ -86,13 +89,23 @@ def _row(number: int, name: str | None) -> str:
 
 
 def _spent(summary: RunSummary, progress: Progress, elapsed_s: float) -> str:
-    unsent = sum(table.rows_by_status.get(RowStatus.NOT_SUBMITTED, 0) for table in summary.tables)
-    if progress.bought == 0 and (unsent or summary.errors):
-        return f"Bought nothing. {elapsed_s:.0f} s."
-    if progress.bought == 0:
-        return f"Bought nothing: everything that could be bought is already paid for. {elapsed_s:.0f} s."
-    found = f" {progress.recovered:,} of them found again by a callback." if progress.recovered else ""
-    tasks = "1 task" if progress.bought == 1 else f"{progress.bought:,} tasks"
-    spent = progress.spent_credits - progress.unconfirmed_credits
-    unsure = f", and perhaps {progress.unconfirmed_credits:,.10g} more" if progress.unconfirmed_credits else ""
-    return f"Bought {tasks} for {spent:,.10g} credits (${usd(spent):.2f}){unsure} in {elapsed_s:.0f} s.{found}"
+    """What this command has bought, as the ledger has it. Only what callbacks have found is the run's own count."""
+    bought = summary.bought
+    lines: list[str] = []
+    if bought.bought:
+        spent = f"{amount(bought.spent_credits)} credits (${usd(bought.spent_credits):.2f})"
+        lines.append(f"Bought {counted(bought.bought, 'task')} for {spent} in {elapsed_s:.0f} s.")
+    elif not (bought.in_flight or bought.unconfirmed):
+        unsent = sum(table.rows_by_status.get(RowStatus.NOT_SUBMITTED, 0) for table in summary.tables)
+        is_over = not (unsent or summary.errors or summary.is_stopped)
+        why = ": everything that could be bought is already paid for" if is_over else ""
+        lines.append(f"Bought nothing{why}. {elapsed_s:.0f} s.")
+    if bought.in_flight:
+        credits_held = f"{amount(bought.in_flight_credits)} credits"
+        lines.append(f"{counted(bought.in_flight, 'task')} for {credits_held} still in flight: run again to collect.")
+    if bought.unconfirmed:
+        perhaps = f"perhaps {amount(bought.unconfirmed_credits)} credits more"
+        lines.append(f"{counted(bought.unconfirmed, 'order')} without an answer, {perhaps}.")
+    if progress.recovered:
+        lines.append(f"{counted(progress.recovered, 'lost order')} found again by a callback.")
+    return " ".join(lines)

@@ -129,7 +129,7 @@ def spend_is_within_budget(
     run_budget = _launch_options(context.run).get("max_credits")
     day, accounts = ledger_money.day_of(datetime.now(UTC)), [account_name(key) for key in kie.key_list]
     with ledger.open() as writer:
-        by_run = writer.call(ledger_money.spent_by_run, context.run.run_id)
+        by_run = writer.call(ledger_money.spent_by_launch, context.run.run_id)
         by_day = [writer.call(ledger_money.spent_on_day, kie.service, account, day) for account in accounts]
     is_within = ledger_money.fits(by_run, 0.0, run_budget) and all(
         ledger_money.fits(spent, 0.0, kie.max_credits_per_day) for spent in by_day

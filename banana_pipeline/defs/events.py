@@ -15,6 +15,7 @@ import dagster as dg
 from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION
 
 from banana_pipeline.core.failures import UserError
+from banana_pipeline.core.told import is_stop, leaves, sentences_of
 
 CODE_VERSION = "2"
 GROUP = "banana"
@@ -22,21 +23,24 @@ GROUP = "banana"
 
 @contextlib.contextmanager
 def told_in_words() -> Iterator[None]:
-    """A user's mistake ends the step with its sentence and without retries; any other error passes through."""
+    """A user's mistake ends the step with its sentence and without retries; any other single error passes through.
+
+    A group of errors, as concurrent tasks raise them, ends the step with the sentence of each. If one of them is a
+    request to stop, the step is stopped.
+    """
     try:
         yield
     except UserError as error:
         raise dg.Failure(str(error), allow_retries=False) from error
     except BaseExceptionGroup as group:
-        mistake = group.subgroup(UserError)
-        if mistake is None:
+        found, told = list(leaves(group)), " ".join(sentences_of(group))
+        for one in found:
+            if isinstance(one, KeyboardInterrupt | dg.DagsterExecutionInterruptedError):
+                raise type(one)(told) from group
+        if not told:  # nothing but tasks that were cancelled
             raise
-        raise dg.Failure(str(_first(mistake)), allow_retries=False) from group
-
-
-def _first(group: BaseExceptionGroup) -> BaseException:
-    first = group.exceptions[0]
-    return _first(first) if isinstance(first, BaseExceptionGroup) else first
+        is_mistake = all(isinstance(one, UserError) or is_stop(one) for one in found)
+        raise dg.Failure(told, allow_retries=not is_mistake) from group
 
 
 def report_shard(

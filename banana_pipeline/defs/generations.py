@@ -17,6 +17,7 @@ from banana_pipeline.core.failures import ReadFailed, SettingsError, TableError
 from banana_pipeline.core.requests import ReferenceImage
 from banana_pipeline.core.shards import Shard, parse_key
 from banana_pipeline.defs.events import CODE_VERSION, GROUP, quiet_output, report_shard, told_in_words
+from banana_pipeline.defs.launches import launch_of
 from banana_pipeline.defs.metadata import OWNERS, schema_metadata
 from banana_pipeline.defs.metadata_generations import KIE_LOGS, status_metadata
 from banana_pipeline.defs.partitions import prompt_shards
@@ -39,7 +40,13 @@ from banana_pipeline.work import Rules, ShardDone, ShardWork, Wanted
 class GenerationsConfig(dg.Config):
     """Launch options of ``generations``."""
 
-    max_credits: float | None = Field(default=None, description="Budget of this run in credits; none: no limit.")
+    max_credits: float | None = Field(
+        default=None,
+        description=(
+            "Budget in credits; none: no limit. The runs of one backfill share it, and so do a run and its "
+            "re-executions."
+        ),
+    )
     wait_for_results: bool = Field(
         default=True, description="False submits at the pace and ends; a later run collects the results."
     )
@@ -113,6 +120,7 @@ async def _buy(
         max_in_flight=kie.max_in_flight,
         deadline_s=kie.deadline_s,
         max_attempts=kie.max_attempts,
+        launch=launch_of(context.run),
         max_credits=config.max_credits,
         max_credits_per_day=kie.max_credits_per_day,
         callback_url=kie.callback_url,

@@ -21,7 +21,7 @@ from banana_pipeline.core.attempts import IN_FLIGHT_STATES, Attempt, AttemptStat
 from banana_pipeline.core.decisions import may_attempt, next_number
 from banana_pipeline.store import ledger
 from banana_pipeline.store.ledger import attempts_of, remember, save
-from banana_pipeline.store.ledger_money import commit_credits, day_of, fits, spent_by_run, spent_on_day
+from banana_pipeline.store.ledger_money import commit_credits, day_of, fits, spent_by_launch, spent_on_day
 from banana_pipeline.store.ledger_schema import attempts, to_attempt, to_row
 
 # Made once: building a statement costs more than running it.
@@ -57,7 +57,7 @@ class Limits:
         max_attempts: tasks bought for one request whose failures are passing.
         max_in_flight: orders and tasks of the account under way, over all processes.
         in_flight_since: claims before this moment are overdue and take no room.
-        max_credits: budget of the run. max_credits_per_day: budget of the account for a UTC day.
+        max_credits: budget of the run's launch. max_credits_per_day: budget of the account for a UTC day.
     """
 
     max_attempts: int = 1
@@ -104,7 +104,7 @@ def _unless_made(connection: sa.Connection, attempt: Attempt, forbidden: Claim) 
 def _forbidden(connection: sa.Connection, attempt: Attempt, limits: Limits) -> Claim | None:
     service, account, price = attempt.service, attempt.account, attempt.price_credits
     if limits.max_credits is not None:
-        spent = spent_by_run(connection, attempt.run_id)
+        spent = spent_by_launch(connection, attempt.run_id)
         if not fits(spent, price, limits.max_credits):
             return Claim.OVER_RUN_BUDGET
     if limits.max_credits_per_day is not None:

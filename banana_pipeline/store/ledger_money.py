@@ -1,9 +1,10 @@
-"""Money in the ledger: what runs and days have committed, and balances seen.
+"""Money in the ledger: what launches and days have committed, and balances seen.
 
-Lives here: the counters behind the budgets, and readings of the account's balance. Does not live here: what an attempt
-commits (``core.attempts.Attempt.committed_credits``), refusing an order (``store.ledger``).
+Lives here: the counters behind the budgets, which runs share one, and readings of the account's balance. Does not live
+here: what an attempt commits (``core.attempts``), refusing an order (``store.ledger_claims``).
 
 The counters move in the same transaction as the attempt, so that two runs at once cannot both see the last credits.
+They are counted by run; a launch of several runs is the sum of theirs, and so are its refunds, whoever learns of them.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from banana_pipeline.core.attempts import Attempt
-from banana_pipeline.store.ledger_schema import balances, spending
+from banana_pipeline.store.ledger_schema import balances, launches, spending
 
 RUN, DAY = "run", "day"
 _KEY = ("scope", "name", "service", "account")
@@ -32,6 +33,18 @@ _ADD = {"sqlite": _adding(sqlite.insert(spending)), "postgresql": _adding(postgr
 _SPENT = sa.select(sa.func.coalesce(sa.func.sum(spending.c.credits), 0.0)).where(
     spending.c.scope == sa.bindparam("key_scope"), spending.c.name == sa.bindparam("key_name")
 )
+_OWN, _ITS = launches.alias("own"), launches.alias("its")
+_RUN_ITSELF = sa.select(sa.bindparam("key_run", type_=sa.Text))
+_RUNS_BESIDE_IT = (
+    sa.select(_ITS.c.run_id).join(_OWN, _OWN.c.launch == _ITS.c.launch).where(_OWN.c.run_id == sa.bindparam("key_run"))
+)
+_SPENT_BY_LAUNCH = sa.select(sa.func.coalesce(sa.func.sum(spending.c.credits), 0.0)).where(
+    spending.c.scope == RUN, spending.c.name.in_(sa.union(_RUN_ITSELF, _RUNS_BESIDE_IT))
+)
+_JOIN = {
+    "sqlite": sqlite.insert(launches).on_conflict_do_nothing(),
+    "postgresql": postgresql.insert(launches).on_conflict_do_nothing(),
+}
 _SPENT_BY_ACCOUNT = _SPENT.where(
     spending.c.service == sa.bindparam("key_service"), spending.c.account == sa.bindparam("key_account")
 )
@@ -60,9 +73,20 @@ def commit_credits(connection: sa.Connection, attempt: Attempt, credits_amount: 
     connection.execute(_ADD[connection.dialect.name], rows)
 
 
-def spent_by_run(connection: sa.Connection, run_id: str) -> float:
-    """Credits that a run has committed, over all accounts."""
-    return float(connection.execute(_SPENT, {"key_scope": RUN, "key_name": run_id}).scalar_one())
+def join_launch(connection: sa.Connection, run_id: str, launch: str) -> None:
+    """From now on the run shares the budget of every run of ``launch``. A run never changes its launch."""
+    connection.execute(_JOIN[connection.dialect.name], {"run_id": run_id, "launch": launch})
+
+
+def runs_of_launch(connection: sa.Connection, launch: str) -> list[str]:
+    """The runs that have joined a launch."""
+    found = connection.execute(sa.select(launches.c.run_id).where(launches.c.launch == launch))
+    return [str(run_id) for run_id in found.scalars()]
+
+
+def spent_by_launch(connection: sa.Connection, run_id: str) -> float:
+    """Credits that the launch of a run has committed, over all its runs and accounts; a run alone is its own launch."""
+    return float(connection.execute(_SPENT_BY_LAUNCH, {"key_run": run_id}).scalar_one())
 
 
 def spent_on_day(connection: sa.Connection, service: str, account: str, day: str) -> float:

@@ -133,6 +133,16 @@ spending = sa.Table(
     sa.Column("credits", sa.Float, nullable=False),
 )
 
+# One launch may be several runs (a command over ranges of shards, a backfill, a run and its retries). Only the run is
+# named where money is counted, so that what a run gets back later comes back to its launch as well.
+launches = sa.Table(
+    "launches",
+    metadata,
+    sa.Column("run_id", sa.Text, primary_key=True),
+    sa.Column("launch", sa.Text, nullable=False),
+)
+sa.Index("runs_of_launch", launches.c.launch)
+
 balances = sa.Table(
     "balances",
     metadata,

@@ -47,6 +47,7 @@ answers = st.lists(st.sampled_from(Said), max_size=6)
 fates = st.lists(st.sampled_from(Fate), max_size=6)
 deaths = st.none() | st.integers(1, 40)
 budgets = st.none() | st.integers(0, 4).map(lambda times: times * PRICE + 1.0)
+LAUNCH_BUDGET = 3 * PRICE + 1.0
 
 
 class AnyHistory(RuleBasedStateMachine):
@@ -59,6 +60,7 @@ class AnyHistory(RuleBasedStateMachine):
         self.engine = sa.create_engine(self.url, poolclass=sa.NullPool)
         self.kie = SimulatedKie(has_claim=self.has_claim)
         self.numbers = count(1)
+        self.launches: dict[str, set[str]] = {}
 
     def teardown(self) -> None:
         self.engine.dispose()
@@ -79,6 +81,18 @@ class AnyHistory(RuleBasedStateMachine):
         self.kie.answers.extend(said)
         self.kie.fates.extend(ends)
         self.live(self.process(wanted, death, max_credits=budget, is_waiting=is_waiting))
+
+    @rule(first=prompts, second=prompts, said=answers, ends=fates, death=deaths)
+    def two_runs_of_one_launch(
+        self, first: list[str], second: list[str], said: list[Said], ends: list[Fate], death: int | None
+    ) -> None:
+        self.kie.answers.extend(said)
+        self.kie.fates.extend(ends)
+        launch = f"launch-{next(self.numbers)}"
+        given = {"launch": launch, "max_credits": LAUNCH_BUDGET}
+        both = (self.process(first, death, **given), self.process(second, None, **given))
+        self.launches[launch] = {one.rules.run_id for one in both}
+        self.live(*both)
 
     @rule(first=prompts, second=prompts, said=answers, ends=fates, death=deaths, budget=budgets, room=st.integers(1, 4))
     def two_runs_at_once(
@@ -161,6 +175,14 @@ class AnyHistory(RuleBasedStateMachine):
             spent[row["run_id"]] += row["price_credits"] if row["credits"] is None else row["credits"]
         assert all(spent[run_id] <= budget for run_id, budget in self.kie.budgets.items())
         assert all(self.kie.charged(run_id) <= budget for run_id, budget in self.kie.budgets.items())
+
+    @invariant()
+    def no_launch_has_committed_or_paid_more_than_its_budget(self) -> None:
+        for runs in self.launches.values():
+            own = [row for row in self.rows() if row["run_id"] in runs]
+            committed = sum(row["price_credits"] if row["credits"] is None else row["credits"] for row in own)
+            assert committed <= LAUNCH_BUDGET
+            assert sum(map(self.kie.charged, runs)) <= LAUNCH_BUDGET
 
     @invariant()
     def the_ledger_is_sound(self) -> None:

@@ -127,6 +127,28 @@ def test_rows_beyond_the_budget_say_so(world: World) -> None:
     assert {row["status_reason"] for row in run.rows} == {None, "The budget of this run (18 credits) is used up"}
 
 
+def test_runs_of_one_launch_share_its_budget(world: World) -> None:
+    for name in ("boats", "ships", "cars"):
+        run = world.run(shard(*(f"{name} {n}" for n in range(4)), table=name), launch="one", max_credits=6 * PRICE)
+    assert world.books["credits"]["spent"] == 6 * PRICE
+    assert run.statuses == {"not_submitted": 4}
+
+
+def test_a_refund_goes_back_into_the_budget_of_its_launch(world: World) -> None:
+    world.run(shard("[fail:policy] boat", "boat"), launch="one", max_credits=2 * PRICE)
+    run = world.run(shard("car 1", "car 2", table="cars"), launch="one", max_credits=2 * PRICE)
+    assert run.statuses == {"succeeded": 1, "not_submitted": 1}
+
+
+def test_a_run_that_was_told_a_wrong_sum_still_keeps_its_budget(world: World) -> None:
+    """What is shown decides nothing."""
+    run = Run()
+    run.progress.spent_credits = 1_000_000.0
+    run.progress.in_flight_credits = -5.0
+    world.run(shard(*boats(4)), run=run, max_credits=2 * PRICE)
+    assert run.statuses == {"succeeded": 2, "not_submitted": 2}
+
+
 def test_what_is_already_paid_takes_nothing_from_a_later_budget(world: World) -> None:
     world.run(shard(*boats(5)))
     run = world.run(shard(*boats(8)), max_credits=3 * PRICE)

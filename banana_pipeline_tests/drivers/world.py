@@ -88,10 +88,11 @@ class World:
         *shards: ShardWork,
         rate: str = "1000/1s",
         stop_when: Callable[[], bool] | None = None,
+        run: Run | None = None,
         **rules: Any,
     ) -> Run:
         """One whole run of the driver, in an event loop of its own, asked to stop as soon as ``stop_when`` says so."""
-        run = Run()
+        run = Run() if run is None else run
         by_key = {work.key: work for work in shards}
         number = next(_numbers)
         given = Rules(

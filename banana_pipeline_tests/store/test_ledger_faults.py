@@ -54,7 +54,7 @@ def slam_once(door: Door, cut: Cut) -> None:
 
 
 def spent(writer: LedgerWriter, run_id: str = "run") -> float:
-    return writer.call(ledger_money.spent_by_run, run_id)
+    return writer.call(ledger_money.spent_by_launch, run_id)
 
 
 def assert_sound(url: str) -> None:
