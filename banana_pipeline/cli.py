@@ -1,7 +1,8 @@
-"""The ``banana`` command: arguments, exit codes, and one plain sentence for each mistake.
+"""The ``banana`` command: arguments and exit codes.
 
-Lives here: click. Does not live here: what the commands do (``commands``). Dagster takes two seconds to import, so the
-modules that need it are imported by the commands that need it.
+Lives here: click. Does not live here: what the commands do (``commands``), one plain sentence for each mistake
+(``commands.mistakes``). Dagster takes two seconds to import, so the modules that need it are imported by the commands
+that need it.
 
 Exit codes: 0 everything ended well, 1 some rows failed or are unresolved, 2 bad usage or configuration.
 """
@@ -18,31 +19,11 @@ from typing import Any
 
 import click
 
-from banana_pipeline.core.failures import UserError
+from banana_pipeline.commands.mistakes import UNWELL, WELL, Sentences
 from banana_pipeline.settings import read_settings, require_data_dir
 
-WELL, UNWELL, BAD_USAGE = 0, 1, 2
 
-
-class _Sentences(click.Group):
-    """Turns a user's mistake into one sentence and exit code 2, Ctrl-C into a word and exit code 1."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except UserError as error:
-            click.echo(f"banana: {error}", err=True)
-            sys.exit(BAD_USAGE)
-        except OSError as error:
-            place = f" ({error.filename})" if error.filename else ""
-            click.echo(f"banana: {error.strerror or error}{place}; check that the folder can be written.", err=True)
-            sys.exit(BAD_USAGE)
-        except (KeyboardInterrupt, click.Abort):
-            click.echo("banana: stopped.", err=True)
-            sys.exit(UNWELL)
-
-
-@click.group(cls=_Sentences, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Sentences, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="banana-pipeline")
 def main() -> None:
     """Prompt tables in, images and a dataset out, and no prompt paid for twice."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from rich.console import Console
 from rich.progress import BarColumn, Task, TextColumn, TimeElapsedColumn
@@ -18,6 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from banana_pipeline.core.requests import usd
+from banana_pipeline.core.told import one_line
 from banana_pipeline.progress import Progress, amount
 
 _MOST_LINES = 10
@@ -37,13 +38,19 @@ def progress_bar(progress: Progress) -> Iterator[None]:
     done = threading.Event()
     is_terminal = sys.stderr.isatty()
     target = _draw if is_terminal else _write_lines
-    thread = threading.Thread(target=target, args=(progress, done), daemon=True)
+    thread = threading.Thread(target=_harmless, args=(target, progress, done), daemon=True)
     thread.start()
     try:
         yield
     finally:
         done.set()
         thread.join()
+
+
+def _harmless(draw: Callable[[Progress, threading.Event], None], progress: Progress, done: threading.Event) -> None:
+    """A bar that cannot be drawn is no reason to frighten a person with a traceback."""
+    with contextlib.suppress(Exception):
+        draw(progress, done)
 
 
 def _draw(progress: Progress, done: threading.Event) -> None:
@@ -101,7 +108,13 @@ def _cell(value: object, *, is_money: bool = False) -> str:
         return f"{value:,.2f}"
     if isinstance(value, float):
         return f"{value:,.2f}".rstrip("0").rstrip(".")
-    return f"{value:,}" if isinstance(value, int) else "" if value is None else str(value)
+    return f"{value:,}" if isinstance(value, int) else "" if value is None else _encodable(one_line(str(value)))
+
+
+def _encodable(text: str) -> str:
+    """As it will be printed, so that columns stay straight where letters have to be written as escapes."""
+    encoding = sys.stdout.encoding or "utf-8"
+    return text.encode(encoding, "backslashreplace").decode(encoding)
 
 
 def counted(count: int, noun: str) -> str:
@@ -115,6 +128,6 @@ def sentences(out: Console, title: str, lines: Sequence[str]) -> None:
         return
     out.print(Text(title, style="bold"))
     for line in lines[:_MOST_LINES]:
-        out.print(Text(f"  {' '.join(line.split())}"))
+        out.print(Text(f"  {one_line(line)}"))
     if len(lines) > _MOST_LINES:
         out.print(f"  ... and {len(lines) - _MOST_LINES:,} more")
