@@ -22,6 +22,7 @@ import stamina
 
 from banana_pipeline.core.decisions import LOST_WORDS, is_lost
 from banana_pipeline.core.failures import BananaError, Gone, KieError, ReadFailed
+from banana_pipeline.core.told import sentence_of
 from banana_pipeline.kie.client import KieClient
 from banana_pipeline.kie.downloads import ForbiddenAddress, download
 from banana_pipeline.progress import Progress
@@ -147,6 +148,8 @@ class Archiver:
                     self.progress.archived += 1
         except BananaError as error:
             return Archived(image=None, error=str(error))
+        except Exception as error:  # a fault of ours about one picture must not cost the others their chance
+            return Archived(image=None, error=sentence_of(error))
         return Archived(image=image, error=_other_format(result, image))
 
     @contextlib.asynccontextmanager

@@ -197,7 +197,7 @@ def demo() -> None:
 
 
 @main.command()
-@click.option("--port", default=3000, show_default=True, help="Port of the Dagster UI.")
+@click.option("--port", type=click.IntRange(0, 65_535), default=3000, show_default=True, help="Port of the Dagster UI.")
 def dev(port: int) -> None:
     """Start the Dagster UI: on your data with a key, on the emulator and data/demo without."""
     from banana_pipeline.commands.demo import demo_world, serve_ui
@@ -224,7 +224,7 @@ def callbacks(port: int, host: str) -> None:
 
 
 @main.command()
-@click.option("--port", default=8787, show_default=True, help="Port; 0 takes a free one.")
+@click.option("--port", type=click.IntRange(0, 65_535), default=8787, show_default=True, help="0 takes a free one.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--key", "keys", multiple=True, help="Accept only this key (repeatable); default: every key.")
 @click.option("--credits", "opening_credits", default=100_000.0, show_default=True, help="Opening balance per account.")
@@ -239,7 +239,6 @@ def emulator(
     host: str, port: int, keys: tuple[str, ...], rate_limit: str, faults: tuple[str, ...], **rest: Any
 ) -> None:
     """Serve KIE's protocol locally; its books are at /admin."""
-    from banana_pipeline.commands.emulator import emulator_config
-    from banana_pipeline.emulator import serve
+    from banana_pipeline.commands.emulator import emulator_config, serve_emulator
 
-    serve(emulator_config(keys=keys, rate_limit=rate_limit, faults=faults, **rest), host=host, port=port)
+    serve_emulator(emulator_config(keys=keys, rate_limit=rate_limit, faults=faults, **rest), host=host, port=port)

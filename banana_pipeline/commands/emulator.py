@@ -5,10 +5,11 @@ Lives here: reading switches. Does not live here: the emulator.
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 
 from banana_pipeline.core.failures import SettingsError
-from banana_pipeline.emulator import EmulatorConfig, Faults
+from banana_pipeline.emulator import EmulatorConfig, Faults, serve
 from banana_pipeline.kie.pace import parse_rate
 
 
@@ -45,6 +46,20 @@ def emulator_config(
         )
     except (ValueError, TypeError) as error:
         raise SettingsError(f"The emulator cannot be set up like this: {error}.") from error
+
+
+def serve_emulator(config: EmulatorConfig, *, host: str, port: int) -> None:
+    """Serve until Ctrl-C.
+
+    Raises:
+        SettingsError: the books cannot be kept where they should be.
+    """
+    try:
+        serve(config, host=host, port=port)
+    except sqlite3.Error as error:
+        raise SettingsError(
+            f"The books {config.books_path} cannot be used ({error}); name another file with --books."
+        ) from error
 
 
 def _fault(text: str) -> tuple[str, float]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import socket
 import sys
 from typing import Any
 
@@ -55,8 +56,9 @@ def _sentence(error: BaseException) -> str:
     told = sentence_of(error)
     if not isinstance(error, OSError):
         return told
-    advice = "choose another --port or --host" if error.errno in _PORTS else "check that it is there and can be written"
-    return f"{told.removesuffix('.')}; {advice}."
+    if error.errno in _PORTS or isinstance(error, socket.gaierror):
+        return f"{told.removesuffix('.')}; choose another --port or --host."
+    return f"{told.removesuffix('.')}; check that it is there and can be written." if error.filename else told
 
 
 def _is_stop(error: BaseException) -> bool:
