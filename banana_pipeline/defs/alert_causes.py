@@ -4,7 +4,7 @@ Lives here: asking KIE, the ledger and the output files, and the words. Does not
 (``sensor_alerts``).
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -13,6 +13,7 @@ import dagster as dg
 from banana_pipeline.core.attempts import Attempt
 from banana_pipeline.core.failures import LedgerError
 from banana_pipeline.core.timing import PICTURE_AT_RISK_S
+from banana_pipeline.core.told import sentence_of
 from banana_pipeline.defs.balances import ask_balances
 from banana_pipeline.defs.resources import FilesResource, KieResource, LedgerResource
 from banana_pipeline.defs.sensor_runs import LOOK_S, silent_runs
@@ -45,10 +46,18 @@ def causes(
 ) -> Causes:
     """Everything that a person should be told of now."""
     found = Causes()
-    _runs(found, instance)
-    _pictures(found, files, kie)
-    _orders(found, ledger, kie)
-    _balances(found, kie, below_credits)
+    looks: dict[str, tuple[set[str], Callable[[], None]]] = {
+        "runs": ({"silent"}, lambda: _runs(found, instance)),
+        "pictures": ({"vanishing"}, lambda: _pictures(found, files, kie)),
+        "orders": ({"unconfirmed"}, lambda: _orders(found, ledger, kie)),
+        "balances": ({"credits", "key"}, lambda: _balances(found, kie, below_credits)),
+    }
+    for what, (kinds, look) in looks.items():
+        try:
+            look()
+        except Exception as error:  # the other causes are worth an alert all the same
+            found.unknown |= kinds
+            found.texts[f"look:{what}"] = f"Alerts about {what} do not work: {sentence_of(error)}"
     return found
 
 

@@ -13,14 +13,16 @@ import dagster as dg
 import pyarrow as pa
 from pydantic import Field
 
-from banana_pipeline.core.failures import TableError, UserError
+from banana_pipeline.core.failures import LedgerError, SettingsError
 from banana_pipeline.core.shards import Shard, parse_key
+from banana_pipeline.core.told import printable
 from banana_pipeline.defs.column_lineage import lineage_metadata
 from banana_pipeline.defs.events import CODE_VERSION, GROUP, quiet_output, report_shard, report_source, told_in_words
 from banana_pipeline.defs.metadata import OWNERS, preview_md, schema_metadata
 from banana_pipeline.defs.partitions import prompt_shards, register_shards
 from banana_pipeline.defs.resources import FilesResource, LedgerResource
-from banana_pipeline.defs.showing import in_words, shown
+from banana_pipeline.defs.showing import shown
+from banana_pipeline.defs.table_scan import problem_of, require_readable
 from banana_pipeline.store import ledger as ledger_
 from banana_pipeline.store.group_commit import LedgerWriter
 from banana_pipeline.store.output_tables import prompts_table, rejected_table
@@ -30,7 +32,7 @@ from banana_pipeline.store.references import ReferenceResolver
 from banana_pipeline.store.schemas import PROMPTS, REJECTED
 from banana_pipeline.store.shard_rows import ShardRows, read_shards
 from banana_pipeline.store.table_origin import ORIGIN, check_origin, origin_of
-from banana_pipeline.store.tables import content_version
+from banana_pipeline.store.tables import content_version, open_table
 
 _TABLE_COLUMNS = [
     dg.TableColumn("prompt", "string", description="What to draw, 1 to 10,000 characters, sent as it stands."),
@@ -58,17 +60,14 @@ _TABLE_COLUMNS = [
 )
 def prompt_tables(context: dg.AssetExecutionContext, files: FilesResource) -> dg.DataVersionsByPartition:
     versions: dict[str, str] = {}
-    for name in files.table_paths():
+    for name, path in files.table_paths().items():
         try:
-            table = files.open_table(name)
+            require_readable(path, name)
+            table = open_table(path, name)
             version = content_version(table)
-        except TableError as error:
-            context.log.error(str(error))
-            continue
-        except Exception as error:  # one odd table must not keep the others from being seen
-            context.log.error(f"Table {name!r}: {in_words(error)}")
-            continue
-        versions.update({shard.key: version for shard in files.shards(table)})
+            versions.update({shard.key: version for shard in files.shards(table)})
+        except Exception as error:  # whatever is odd about one table, the others are registered
+            context.log.error(printable(problem_of(name, error)))
     register_shards(context.instance, versions)
     return dg.DataVersionsByPartition(versions)
 
@@ -124,14 +123,11 @@ def read_prompts(
                 origin = origin_of(table.path, files.warehouse.root)
                 for shard, rows, version in _read_table(files, table, shards, labels):
                     _write(context, files, shard, rows, version, origin)
-            except TableError as error:
-                problems[name] = str(error)
-                context.log.error(str(error))
-            except UserError:
+            except (LedgerError, SettingsError):  # nothing can be done for any table
                 raise
-            except Exception as error:  # what no rule has thought of: an odd table must not keep others from being read
-                problems[name] = f"Table {name!r}: {in_words(error)}"
-                context.log.error(problems[name])
+            except Exception as error:  # whatever is odd about one table, the others are read
+                problems[name] = problem_of(name, error)
+                context.log.error(printable(problems[name]))
     if problems and len(problems) == len(_by_table(context.partition_keys)):
         raise dg.Failure(" ".join(problems.values()), allow_retries=False)
     yield quiet_output(PROMPTS)

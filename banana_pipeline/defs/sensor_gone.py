@@ -11,6 +11,7 @@ import dagster as dg
 import pyarrow as pa
 
 from banana_pipeline.core.shards import Shard, parse_key
+from banana_pipeline.core.told import sentence_of
 from banana_pipeline.defs.metadata import preview_md
 from banana_pipeline.defs.partitions import prompt_shards
 from banana_pipeline.store.outputs import Warehouse
@@ -21,10 +22,14 @@ _MOST_DELETED = 500  # in one look: each takes Dagster some milliseconds
 
 @dataclass(kw_only=True)
 class Swept:
-    """What became of shards without rows: kept by table, because they hold outputs, and how many were let go."""
+    """What became of shards without rows: kept by table, because they hold outputs, and how many were let go.
+
+    ``problems``: a sentence for each table whose outputs could not be looked at.
+    """
 
     kept: dict[str, int] = field(default_factory=dict)
     deleted: list[str] = field(default_factory=list)
+    problems: dict[str, str] = field(default_factory=dict)
 
 
 def sweep(
@@ -43,7 +48,11 @@ def sweep(
     """
     swept = Swept()
     for table, keys in _without_rows(all_keys, shard_counts).items():
-        outputs = {shard.key for asset in ASSETS for shard in warehouse.shards(asset, table)}
+        try:
+            outputs = {shard.key for asset in ASSETS for shard in warehouse.shards(asset, table)}
+        except Exception as error:  # nobody knows what is there: nothing of this table is let go of
+            swept.problems[table] = sentence_of(error)
+            continue
         for key in keys:
             if key in outputs:
                 swept.kept[table] = swept.kept.get(table, 0) + 1
@@ -79,7 +88,7 @@ def sentences(swept: Swept, shard_counts: Mapping[str, int | None]) -> list[str]
         lines.append(f"Table {table!r} {what}; {kept} of its shards are kept, because they hold outputs.")
     if swept.deleted:
         lines.append(f"{len(swept.deleted)} shards without rows and without outputs were removed.")
-    return lines
+    return [*lines, *(f"Table {table!r}: {problem}" for table, problem in sorted(swept.problems.items()))]
 
 
 def observation(swept: Swept, shard_counts: Mapping[str, int | None]) -> dg.AssetObservation:

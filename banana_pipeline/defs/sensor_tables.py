@@ -12,6 +12,7 @@ from hashlib import sha256
 import dagster as dg
 
 from banana_pipeline.core.failures import TableError
+from banana_pipeline.core.told import printable, sentence_of
 from banana_pipeline.defs.automation import generate_images
 from banana_pipeline.defs.partitions import contiguous_ranges, range_tags, register_shards
 from banana_pipeline.defs.resources import FilesResource
@@ -32,39 +33,44 @@ _MOST_NAMES = 5
     ),
 )
 def prompt_tables_sensor(context: dg.SensorEvaluationContext, files: FilesResource) -> dg.SensorResult:
-    memory, kept = _memory(context.cursor)
+    memory, kept, unknown = _memory(context.cursor)
     busy = busy_shards(context.instance, all_shards(context.instance))
     try:
         scan = scan_tables(files, memory, busy=_tables(busy))
     except TableError as error:
-        return dg.SensorResult(skip_reason=str(error), cursor=context.cursor)
+        return dg.SensorResult(skip_reason=sentence_of(error), cursor=context.cursor)
     for name, sentence in scan.problems.items():
-        context.log.warning(f"{name}: {sentence}")
+        context.log.warning(f"{printable(name)}: {sentence}")
     register_shards(context.instance, [key for keys in scan.changed.values() for key in keys])
     swept = _sweep(context, files, scan, busy)
     events = []
-    if swept.kept != kept or swept.deleted:
+    if swept.kept != kept or swept.deleted or swept.problems != unknown:
         counts = scan.shard_counts
         events = [observation(swept, counts)]
         for line in sentences(swept, counts):
             context.log.info(line)
     requests = _requests(scan, all_shards(context.instance), memory)
-    skip = None if requests else "; ".join([*scan.problems.values(), *scan.held]) or "no new or changed prompt tables"
+    skip = (
+        None
+        if requests
+        else printable("; ".join([*scan.problems.values(), *scan.held])) or "no new or changed prompt tables"
+    )
     tables = {name: asdict(seen) for name, seen in scan.seen.items()}
-    cursor = json.dumps({"tables": tables, "kept": swept.kept})
+    cursor = json.dumps({"tables": tables, "kept": swept.kept, "unknown": swept.problems})
     return dg.SensorResult(run_requests=requests, skip_reason=skip, cursor=cursor, asset_events=events)
 
 
-def _memory(cursor: str | None) -> tuple[dict[str, Seen], dict[str, int]]:
-    """What earlier looks remembered: tables, and shards kept without rows.
+def _memory(cursor: str | None) -> tuple[dict[str, Seen], dict[str, int], dict[str, str]]:
+    """What earlier looks remembered: tables, shards kept without rows, and outputs that could not be looked at.
 
     A cursor of another version is forgotten: looking at everything anew is free.
     """
     try:
         told = json.loads(cursor or "{}")
-        return {name: Seen(**seen) for name, seen in told.get("tables", {}).items()}, dict(told.get("kept", {}))
+        seen = {name: Seen(**seen) for name, seen in told.get("tables", {}).items()}
+        return seen, dict(told.get("kept", {})), dict(told.get("unknown", {}))
     except (ValueError, TypeError, AttributeError):
-        return {}, {}
+        return {}, {}, {}
 
 
 def _tables(busy: Mapping[str, str]) -> dict[str, str]:
@@ -108,4 +114,4 @@ def _requests(scan: Scan, all_keys: Sequence[str], memory: Mapping[str, Seen]) -
 
 def _listed(names: Sequence[str]) -> str:
     more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
-    return ", ".join(names[:_MOST_NAMES]) + more
+    return printable(", ".join(names[:_MOST_NAMES]) + more)

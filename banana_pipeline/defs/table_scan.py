@@ -8,6 +8,8 @@ they are read is looked at again next time. So is one that a run works on: two r
 end in any order.
 """
 
+import contextlib
+import stat
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -15,9 +17,11 @@ from hashlib import sha256
 
 from upath import UPath
 
-from banana_pipeline.core.failures import TableError
+from banana_pipeline.core.failures import BananaError, TableError
+from banana_pipeline.core.told import is_storable, printable, sentence_of
 from banana_pipeline.defs.resources import FilesResource
 from banana_pipeline.defs.sensor_runs import LOOK_S
+from banana_pipeline.store.files import is_local
 from banana_pipeline.store.tables import content_version, open_table
 
 
@@ -71,6 +75,9 @@ def scan_tables(files: FilesResource, memory: Mapping[str, Seen], *, busy: Mappi
     scan = Scan(is_folder_there=UPath(files.prompts_dir).is_dir())
     until_s = time.monotonic() + LOOK_S
     for name, path in files.table_paths().items():
+        if not is_storable(name):
+            _cannot_be_named(scan, memory, name)
+            continue
         before = memory.get(name, Seen())
         scan.seen[name] = before
         stamp = _stamp(path)
@@ -85,21 +92,29 @@ def scan_tables(files: FilesResource, memory: Mapping[str, Seen], *, busy: Mappi
     return scan
 
 
+def _cannot_be_named(scan: Scan, memory: Mapping[str, Seen], name: str) -> None:
+    shown = printable(name)
+    scan.seen[shown] = Seen(stamp="a name that is no text")
+    if memory.get(shown) != scan.seen[shown]:
+        scan.problems[shown] = f"The name of table '{shown}' is not valid UTF-8; rename its file or folder."
+
+
 def _look_into(scan: Scan, files: FilesResource, name: str, path: UPath, stamp: str) -> None:
+    """One table. Whatever is odd about it, even what nobody has foreseen, is told and stops no other table."""
     before = scan.seen[name]
     try:
+        require_readable(path, name)
         table = open_table(path, name)
-        version = content_version(table)
-    except TableError as error:
+        version, keys = content_version(table), [shard.key for shard in files.shards(table)]
+    except Exception as error:
         # Possibly still being written: its stamp is remembered, so that it is told once and looked at again when it
         # has changed.
-        scan.problems[name] = str(error)
+        scan.problems[name] = problem_of(name, error)
         scan.seen[name] = replace(before, stamp=stamp, shards=0)
         return
     if _stamp(path) != stamp:
         scan.held.append(f"{name!r} is being written")
         return
-    keys = [shard.key for shard in files.shards(table)]
     if version == before.version:
         scan.seen[name] = replace(before, stamp=stamp, shards=len(keys))
         return
@@ -107,11 +122,36 @@ def _look_into(scan: Scan, files: FilesResource, name: str, path: UPath, stamp: 
     scan.changed[name] = keys
 
 
+def problem_of(name: str, error: Exception) -> str:
+    """Why a table cannot be used, in one sentence."""
+    return sentence_of(error) if isinstance(error, BananaError) else f"Table {name!r}: {sentence_of(error)}"
+
+
+def require_readable(path: UPath, name: str) -> None:
+    """Opening a pipe would wait for somebody to write into it, and the sensor with it.
+
+    Raises:
+        TableError: a local table, or a part of it, is neither a file nor a folder, or has a name that is no text.
+    """
+    if not is_local(path):
+        return
+    for part in [path, *path.rglob("*")]:
+        if not is_storable(part.name):
+            raise TableError(f"The name of {printable(str(part))} (table {name!r}) is not valid UTF-8; rename it.")
+        with contextlib.suppress(OSError):  # gone, or not ours to look at: opening the table will say so
+            kind = part.stat().st_mode
+            if not (stat.S_ISREG(kind) or stat.S_ISDIR(kind)):
+                shown = printable(str(part))
+                raise TableError(f"Table {name!r} cannot be read: {shown} is neither a file nor a folder; remove it.")
+
+
 def _stamp(path: UPath) -> str:
     try:
         parts = sorted(path.rglob("*"), key=str) if path.is_dir() else [path]
-        stats = [(str(part), part.stat()) for part in parts if part.is_file()]
+        found = [(str(part), part.stat()) for part in parts if part.is_file()]
     except OSError as error:  # a file went away while we looked: another state, which opening the table will judge
         return f"{error.errno}"
-    lines = [f"{name}:{stat.st_size}:{getattr(stat, 'st_mtime_ns', stat.st_mtime)}" for name, stat in stats]
-    return sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()[:16]
+    except Exception as error:  # an object store has errors of its own
+        return type(error).__name__
+    lines = [f"{name}:{its.st_size}:{getattr(its, 'st_mtime_ns', its.st_mtime)}" for name, its in found]
+    return sha256("\n".join(lines).encode("utf-8", "surrogatepass")).hexdigest()[:16]

@@ -82,7 +82,7 @@ class ShardStates:
                 if time.monotonic() > until_s:
                     unseen += 1
                     continue
-                with suppress(TableError):  # replaced or damaged just now: the next look, or a check, will tell
+                with suppress(Exception):  # replaced or damaged, in whatever way: the next look, or a check, will tell
                     self._known[shard] = (*stamps, self._state(shard, *stamps))
             states = {shard: state for shard, (_, _, state) in self._known.items() if state is not _NOTHING}
             return Look(states=states, unseen=unseen)

@@ -12,7 +12,7 @@ import pytest
 from dagster import EventLogEntry
 
 from banana_pipeline.core.requests import account_name
-from banana_pipeline.defs.resources import AlertsResource
+from banana_pipeline.defs.resources import AlertsResource, FilesResource
 from banana_pipeline.defs.sensor_alerts import alerts_sensor, run_failure_alert
 from banana_pipeline_tests.defs.test_sensor_archive import age
 from banana_pipeline_tests.defs.watch import Watch
@@ -26,12 +26,14 @@ class Listening(Watch):
 
     hook: Webhook
     below_credits: float | None = None
+    data_dir: str = ""
 
     def alerts(self) -> AlertsResource:
         return AlertsResource(webhook_url=self.hook.url, below_credits=self.below_credits)
 
     def resources(self) -> dict[str, Any]:
-        return {**super().resources(), "alerts": self.alerts()}
+        own = {**super().resources(), "alerts": self.alerts()}
+        return own if not self.data_dir else {**own, "files": FilesResource(data_dir=self.data_dir, prompts_dir="")}
 
     def told(self) -> list[str]:
         """What one look posted."""
@@ -88,6 +90,16 @@ def test_credits_that_were_enough_again_and_run_low_again_are_told_again(watch: 
         watch.set_balance(balance)
         told.append(len(watch.told()))
     assert told == [1, 0, 1]
+
+
+def test_what_cannot_be_looked_at_is_told_once_beside_the_other_causes(watch: Listening) -> None:
+    watch.set_balance(100.0)
+    watch.below_credits = 500.0
+    watch.data_dir = "nowhere://bucket"
+    pictures, credits = sorted(watch.told(), reverse=True)
+    assert credits.startswith(f"Account {account_name(watch.world.key)} has 100 credits left")
+    assert pictures.startswith("Alerts about pictures do not work: ")
+    assert watch.told() == []
 
 
 def test_without_a_limit_the_balance_is_no_alert(watch: Listening) -> None:
