@@ -114,7 +114,7 @@ def status(table: str | None, as_json: bool, is_check: bool) -> None:
         if table is not None:
             raise click.UsageError("--check looks at the whole ledger; leave TABLE out.")
         sys.exit(_check(as_json))
-    from banana_pipeline.commands.show import console
+    from banana_pipeline.commands.show import console, sentences
     from banana_pipeline.commands.status import read_status, status_table
     from banana_pipeline.commands.tables import table_named
 
@@ -126,7 +126,9 @@ def status(table: str | None, as_json: bool, is_check: bool) -> None:
     elif not found:
         click.echo("Nothing was asked for yet." if table is None else f"Nothing is known of a table {table!r}.")
     else:
-        console().print(status_table(found))
+        out = console()
+        out.print(status_table(found))
+        sentences(out, "Outputs that cannot be read", [problem for entry in found for problem in entry.problems])
 
 
 def _check(as_json: bool) -> int:

@@ -72,8 +72,16 @@ class Told:
     """What runs said about their failures, each sentence once."""
 
     errors: list[str] = field(default_factory=list)
-    notices: list[str] = field(default_factory=list)
     is_stopped: bool = False
+    _shown: dict[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def notices(self) -> list[str]:
+        """What failed that is merely shown: one sentence for each cause, with everything that has it."""
+        return [
+            f"{sentence} Not made anew because of it: {', '.join(dict.fromkeys(steps))}; no row above is touched."
+            for sentence, steps in self._shown.items()
+        ]
 
     def stopped(self, why: str) -> None:
         """A person stopped the run; ``why``: what had gone wrong meanwhile, if anything had."""
@@ -93,7 +101,7 @@ class Told:
             elif event.step_key in _DECIDING_STEPS:
                 _add(self.errors, _sentence(event))
             else:
-                _add(self.notices, f"Merely shown, and not made anew: {event.step_key}. {_sentence(event)}")
+                self._shown.setdefault(_sentence(event), []).append(event.step_key or "a step")
         if not result.success and not has_failed_step and not self.is_stopped:
             for event in result.all_events:
                 if event.is_failure:

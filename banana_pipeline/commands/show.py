@@ -9,14 +9,16 @@ from __future__ import annotations
 import contextlib
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, TextIO
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Task, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 from rich.table import Table
 from rich.text import Text
 
+from banana_pipeline.commands.streams import own_error_stream
 from banana_pipeline.core.requests import usd
 from banana_pipeline.core.told import one_line
 from banana_pipeline.progress import Progress, amount
@@ -36,58 +38,69 @@ def console() -> Console:
 def progress_bar(progress: Progress) -> Iterator[None]:
     """Draw ``progress`` while the block runs: a bar on a terminal, a line now and then elsewhere."""
     done = threading.Event()
-    is_terminal = sys.stderr.isatty()
-    target = _draw if is_terminal else _write_lines
-    thread = threading.Thread(target=_harmless, args=(target, progress, done), daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        done.set()
-        thread.join()
+    with own_error_stream() as stream:
+        draw = _draw if stream.isatty() else _write_lines
+        thread = threading.Thread(target=_harmless, args=(draw, progress, done, stream), daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
 
 
-def _harmless(draw: Callable[[Progress, threading.Event], None], progress: Progress, done: threading.Event) -> None:
+def _harmless(draw: Callable[[Progress, threading.Event, TextIO], None], *args: Any) -> None:
     """A bar that cannot be drawn is no reason to frighten a person with a traceback."""
     with contextlib.suppress(Exception):
-        draw(progress, done)
+        draw(*args)
 
 
-def _draw(progress: Progress, done: threading.Event) -> None:
+class _Bar(Bar):
+    """A bar with a second line for what does not fit beside it on a terminal of 80 columns."""
+
+    second_line = ""
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        yield from super().get_renderables()
+        yield Text(self.second_line)
+
+
+def _draw(progress: Progress, done: threading.Event, stream: TextIO) -> None:
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[numbers]}"), TimeElapsedColumn())
-    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+    with _Bar(*columns, console=Console(file=stream), transient=True) as bar:
         task = bar.add_task("reading", total=None, numbers="")
         while not done.wait(_REFRESH_S):
             _update(bar, bar.tasks[task], progress)
 
 
-def _update(bar: Bar, task: Task, progress: Progress) -> None:
+def _update(bar: _Bar, task: Task, progress: Progress) -> None:
     elapsed_s = task.elapsed or 0.0
     rate = progress.settled / elapsed_s if elapsed_s > 0 else 0.0
     left_s = (progress.planned - progress.settled) / rate if rate > 0 else None
-    numbers = (
-        f"{progress.settled:,}/{progress.planned:,}  {rate:.1f}/s  {progress.in_flight} in flight  "
-        f"{amount(progress.spent_credits)} credits (${usd(progress.spent_credits):.2f}) spent"
-        f"{f' + {amount(progress.in_flight_credits)} in flight' if progress.in_flight else ''}  "
-        f"{progress.archived:,} archived" + (f"  about {left_s:,.0f} s left" if left_s and left_s > 1 else "")
-    )
+    left = f"  about {left_s:,.0f} s left" if left_s and left_s > 1 else ""
     is_over = progress.planned > 0 and progress.settled >= progress.planned
+    lost = f", {progress.unconfirmed:,} without an answer" if progress.unconfirmed else ""
+    bar.second_line = (
+        f"{progress.in_flight:,} in flight ({amount(progress.in_flight_credits)} credits), {progress.bought:,} bought "
+        f"({amount(progress.spent_credits)} credits, ${usd(progress.spent_credits):.2f})"
+        f"{lost}, {progress.archived:,} archived"
+    )
     bar.update(
         task.id,
         total=progress.planned or None,
         completed=progress.settled,
         description="archiving" if is_over else "generating" if progress.planned else "reading",
-        numbers=numbers,
+        numbers=f"{progress.settled:,}/{progress.planned:,}  {rate:.1f}/s{left}",
     )
 
 
-def _write_lines(progress: Progress, done: threading.Event) -> None:
+def _write_lines(progress: Progress, done: threading.Event, stream: TextIO) -> None:
     count, last = 0, ""
     while not done.wait(_REFRESH_S):
         count += 1
         line = progress.line()
         if count % _QUIET_LINE_EVERY == 0 and progress.planned and line != last:
-            print(line, file=sys.stderr, flush=True)
+            print(line, file=stream, flush=True)
             last = line
 
 
@@ -96,7 +109,8 @@ def table_of(columns: Sequence[str], rows: Sequence[Sequence[object]], *, title:
     table = Table(title=title, title_justify="left", header_style="bold")
     for position, column in enumerate(columns):
         is_number = all(isinstance(row[position], int | float) for row in rows) and bool(rows)
-        table.add_column(column, justify="right" if is_number else "left")
+        # Folded: the sign for "shortened" is a letter that some encodings lack.
+        table.add_column(column, justify="right" if is_number else "left", overflow="fold")
     for row in rows:
         cells = (_cell(value, is_money=name == "USD") for name, value in zip(columns, row, strict=True))
         table.add_row(*(Text(cell) for cell in cells))

@@ -9,13 +9,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from rich.table import Table
 
 from banana_pipeline.commands.show import table_of
 from banana_pipeline.core.attempts import AttemptState
 from banana_pipeline.core.decisions import RowStatus, status_of
+from banana_pipeline.core.failures import UserError
 from banana_pipeline.core.requests import usd
+from banana_pipeline.core.shards import Shard
+from banana_pipeline.core.told import sentence_of
 from banana_pipeline.settings import Settings
 from banana_pipeline.store import ledger_reports
 from banana_pipeline.store.group_commit import LedgerWriter
@@ -31,7 +35,12 @@ _OPEN_STATES = {AttemptState.SUBMITTING, AttemptState.SUBMITTED, AttemptState.OV
 
 @dataclass(kw_only=True)
 class TableStatus:
-    """Requests of one table by status. ``spent_credits``: what its own purchases cost so far."""
+    """Requests of one table by status.
+
+    Attributes:
+        spent_credits: what its own purchases cost so far.
+        problems: sentences about outputs that cannot be read; what they hold is missing in the counts.
+    """
 
     service: str
     prompt_table: str
@@ -39,6 +48,7 @@ class TableStatus:
     rows_rejected: int = 0
     spent_credits: float = 0.0
     oldest_pending_at: datetime | None = None
+    problems: list[str] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, object]:
         oldest = self.oldest_pending_at
@@ -50,6 +60,7 @@ class TableStatus:
             "spent_credits": self.spent_credits,
             "spent_usd": usd(self.spent_credits),
             "oldest_pending_at": None if oldest is None else oldest.isoformat(),
+            "problems": self.problems,
         }
 
 
@@ -115,14 +126,23 @@ def _add_outputs(settings: Settings, prompt_table: str | None, found: dict[tuple
         if not shards:
             continue
         entry = _entry_of(found, settings.service, name)
-        entry.rows_rejected = sum(warehouse.read(REJECTED, shard, ["row_number"]).num_rows for shard in shards)
-        unsent = sum(
-            warehouse.read(GENERATIONS, shard, ["status"])["status"].to_pylist().count(RowStatus.NOT_SUBMITTED)
-            for shard in shards
-            if warehouse.exists(GENERATIONS, shard)
-        )
-        if unsent:
+        rejected = [_column(warehouse, entry, REJECTED, shard, "row_number") for shard in shards]
+        statuses = [_column(warehouse, entry, GENERATIONS, shard, "status") for shard in shards]
+        entry.rows_rejected = sum(map(len, rejected))
+        if unsent := sum(column.count(RowStatus.NOT_SUBMITTED) for column in statuses):
             entry.requests_by_status[str(RowStatus.NOT_SUBMITTED)] = unsent
+
+
+def _column(warehouse: Warehouse, entry: TableStatus, asset: str, shard: Shard, name: str) -> list[Any]:
+    """A column of an output; nothing where the output is not written yet, or is damaged, which is told."""
+    try:
+        return warehouse.read(asset, shard, [name])[name].to_pylist() if warehouse.exists(asset, shard) else []
+    except UserError as error:
+        told = sentence_of(error)
+    except Exception as error:
+        told = f"{asset} of {shard.key}: {sentence_of(error)}"
+    entry.problems.append(told)
+    return []
 
 
 def _entry_of(found: dict[tuple[str, str], TableStatus], service: str, table: str) -> TableStatus:

@@ -81,6 +81,18 @@ def patient_streams() -> Iterator[None]:
         sys.stdout, sys.stderr = before
 
 
+@contextlib.contextmanager
+def own_error_stream() -> Iterator[TextIO]:
+    """Standard error as it is now, also while Dagster leads it into a file of its own, as it does in every step."""
+    try:
+        raw = open(os.dup(sys.stderr.fileno()), "wb", buffering=0)  # noqa: PTH123, SIM115
+    except (OSError, ValueError):  # no file stands behind it
+        yield sys.stderr
+        return
+    with raw:
+        yield _text(Sink(raw), sys.stderr)
+
+
 def _lost(error: Exception | None) -> str | None:
     """Why output was lost; None where none was, or where its reader has left on purpose."""
     if error is None or (isinstance(error, OSError) and error.errno in {errno.EPIPE, errno.EBADF, errno.EINVAL}):

@@ -46,7 +46,7 @@ def print_summary(out: Console, settings: Settings, summary: RunSummary, progres
         out.print(Text(printable(sentence), style="bold"))
     for sentence in summary.notices:
         out.print(Text(printable(sentence)))
-    out.print(_spent(summary, progress, elapsed_s))
+    out.print(Text(_spent(summary, progress, elapsed_s)))
     how = "open it in a browser" if is_local(settings.data_dir) else "docs/gallery.md tells how to look at a bucket's"
     out.print(Text(f"Gallery: {page_in(settings.data_dir)} ({how})"))
     out.print(Text(f"Images: {settings.data_dir / 'images'}"))

@@ -41,3 +41,15 @@ def test_the_next_run_of_the_same_day_spends_nothing_more(new_scene: NewScene) -
         scene.run("run", "boats")
     assert scene.task_count == 5
     assert scene.judge("boats").broken == []
+
+
+def test_one_command_over_several_ranges_of_shards_keeps_one_budget(new_scene: NewScene) -> None:
+    scene = new_scene(settings={"BANANA_SHARD_ROWS": "1"})
+    for name in ("boats", "other"):
+        scene.add_boats(name, [0])
+        scene.run("run", name, "--max-credits", "0")
+    scene.add_boats("boats", range(5))  # its first shard stands before that of the other table, its last ones after
+    ended = scene.run("run", "boats", "--max-credits", str(3 * PRICE))
+    assert scene.books["credits"]["spent"] == 3 * PRICE
+    assert "Bought 3 tasks for 54 credits" in ended.said
+    assert len(scene.query("SELECT DISTINCT run_id FROM attempts")) == 2
