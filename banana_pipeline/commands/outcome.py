@@ -9,6 +9,7 @@ file of another table makes them fail, and this run no worse.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -127,8 +128,8 @@ def _sentence(event: dg.DagsterEvent) -> str:
 
 
 def _said(message: str, name: str | None) -> str:
-    """Dagster puts the name of the class before the text."""
-    return message.strip().removeprefix(f"dagster._core.errors.{name}").removeprefix(name or "").lstrip(": ")
+    """Dagster puts the name of the class, with its module, before the text."""
+    return re.sub(rf"^[\w.]*\b{re.escape(name or '')}\b:?\s*", "", message.strip()) if name else message.strip()
 
 
 def summarize(warehouse: Warehouse, name: str, shards: Sequence[Shard]) -> TableSummary:
