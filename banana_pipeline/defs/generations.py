@@ -16,13 +16,14 @@ from pydantic import Field
 from banana_pipeline.core.failures import ReadFailed, SettingsError, TableError
 from banana_pipeline.core.requests import ReferenceImage
 from banana_pipeline.core.shards import Shard, parse_key
+from banana_pipeline.core.told import sentence_of
 from banana_pipeline.defs.events import CODE_VERSION, GROUP, quiet_output, report_shard, told_in_words
 from banana_pipeline.defs.launches import launch_of
 from banana_pipeline.defs.metadata import OWNERS, schema_metadata
 from banana_pipeline.defs.metadata_generations import KIE_LOGS, status_metadata
 from banana_pipeline.defs.partitions import prompt_shards
 from banana_pipeline.defs.resources import FilesResource, KieResource, LedgerResource
-from banana_pipeline.defs.showing import in_words, shown
+from banana_pipeline.defs.showing import shown
 from banana_pipeline.generate import Generation
 from banana_pipeline.outcomes import outcome_records
 from banana_pipeline.ownership import settle_ownership
@@ -184,7 +185,7 @@ class _ShardWriter:
             self._write(done, prompts)
         except Exception as error:
             self._failed[done.key] = error
-            self._context.log.error(f"The rows of {done.key} were not written: {in_words(error)}")
+            self._context.log.error(f"The rows of {done.key} were not written: {sentence_of(error)}")
 
     def _write(self, done: ShardDone, prompts: pa.Table) -> None:
         shard = parse_key(done.key)

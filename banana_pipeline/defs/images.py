@@ -14,12 +14,13 @@ from upath import UPath
 
 from banana_pipeline.archive import Archived, Archiver, Result
 from banana_pipeline.core.shards import parse_key
+from banana_pipeline.core.told import sentence_of
 from banana_pipeline.defs.events import CODE_VERSION, GROUP, quiet_output, report_shard, told_in_words
 from banana_pipeline.defs.metadata import OWNERS, schema_metadata
 from banana_pipeline.defs.metadata_images import images_metadata
 from banana_pipeline.defs.partitions import prompt_shards
 from banana_pipeline.defs.resources import FilesResource, KieResource
-from banana_pipeline.defs.showing import in_words, shown
+from banana_pipeline.defs.showing import shown
 from banana_pipeline.gallery.write import page_in
 from banana_pipeline.kie.downloads import open_downloads
 from banana_pipeline.progress import Progress
@@ -67,7 +68,7 @@ def archive_images(
                     _write(context, files, shard, pictures)
                 except Exception as error:  # its pictures are in the archive; the other shards go on
                     problems.append(error)
-                    context.log.error(f"The pictures of {shard.key} were not written down: {in_words(error)}")
+                    context.log.error(f"The pictures of {shard.key} were not written down: {sentence_of(error)}")
         if problems and len(problems) == len(context.partition_keys):
             raise problems[0]
     yield quiet_output(IMAGES)
@@ -97,7 +98,7 @@ def _batches(
             batch.append(_opened(files, key))
         except Exception as error:  # one odd shard must not keep the pictures of the others from coming home
             problems.append(error)
-            context.log.error(in_words(error))
+            context.log.error(sentence_of(error))
         if sum(shard.generations.num_rows for shard in batch) >= _BATCH_ROWS:
             yield batch
             batch = []

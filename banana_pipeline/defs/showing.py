@@ -11,17 +11,13 @@ from typing import Any, ParamSpec
 
 import dagster as dg
 
-from banana_pipeline.core.failures import UserError
+from banana_pipeline.core.told import sentences_of
 
 P = ParamSpec("P")
 
 
-def in_words(error: BaseException) -> str:
-    """One line for a person: a mistake's own sentence, or the kind of a fault of this program and what it said."""
-    if isinstance(error, UserError):
-        return str(error)
-    said = (str(error).strip().splitlines() or [""])[0][:300]
-    return f"{type(error).__name__}{': ' if said else ''}{said}. Please report this."
+def _told(error: Exception) -> str:
+    return " ".join(sentences_of(error))
 
 
 def shown(context: dg.AssetExecutionContext, what: str, make: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
@@ -29,7 +25,7 @@ def shown(context: dg.AssetExecutionContext, what: str, make: Callable[[], Mappi
     try:
         return dict(make())
     except Exception as error:
-        context.log.warning(f"{what} cannot be shown: {in_words(error)}")
+        context.log.warning(f"{what} cannot be shown: {_told(error)}")
         return {}
 
 
@@ -39,7 +35,7 @@ def told_only(context: dg.AssetExecutionContext, what: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        context.log.error(f"{what} could not be made: {in_words(error)}")
+        context.log.error(f"{what} could not be made: {_told(error)}")
 
 
 def never_fails(check: Callable[P, dg.AssetCheckResult]) -> Callable[P, dg.AssetCheckResult]:
@@ -53,7 +49,7 @@ def never_fails(check: Callable[P, dg.AssetCheckResult]) -> Callable[P, dg.Asset
             return dg.AssetCheckResult(
                 passed=False,
                 severity=dg.AssetCheckSeverity.WARN,
-                description=f"This check could not look: {in_words(error)}",
+                description=f"This check could not look: {_told(error)}",
             )
 
     return looked
