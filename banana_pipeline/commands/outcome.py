@@ -10,7 +10,7 @@ file of another table makes them fail, and this run no worse.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,6 +27,7 @@ from banana_pipeline.store.schemas import GENERATIONS, IMAGES, REJECTED
 
 _DECIDING_STEPS = {"read_prompts", "buy_generations", "archive_images"}
 _STOPPED = "DagsterExecutionInterruptedError"
+_MOST_SHARDS = 5
 
 
 @dataclass(kw_only=True)
@@ -164,6 +165,23 @@ def summarize(warehouse: Warehouse, name: str, shards: Sequence[Shard]) -> Table
         not_archived=_tuples(None if images is None else images.filter(images["archive_error"].is_valid())),
         unreadable=unreadable,
     )
+
+
+def not_written(warehouse: Warehouse, shards: Sequence[Shard], run_ids: Collection[str]) -> list[str]:
+    """A sentence if some shards' rows are not those of these runs: what was there before would look like success."""
+    left = [shard.key for shard in shards if _written_by(warehouse, shard) not in run_ids]
+    if not left:
+        return []
+    more = f" and {len(left) - _MOST_SHARDS} more" if len(left) > _MOST_SHARDS else ""
+    names = f"{', '.join(left[:_MOST_SHARDS])}{more}"
+    return [f"The rows of {names} could not be written by this run. Nothing paid is lost: run it again."]
+
+
+def _written_by(warehouse: Warehouse, shard: Shard) -> str | None:
+    try:
+        return warehouse.provenance(GENERATIONS, shard).get("run_id")
+    except TableError:
+        return None
 
 
 def _read(

@@ -16,7 +16,7 @@ from typing import Any
 import dagster as dg
 from filelock import FileLock
 
-from banana_pipeline.commands.outcome import RunSummary, Told, summarize
+from banana_pipeline.commands.outcome import RunSummary, Told, not_written, summarize
 from banana_pipeline.commands.tables import ChosenTable
 from banana_pipeline.core.failures import SettingsError
 from banana_pipeline.core.shards import shards_of
@@ -123,6 +123,7 @@ def run_tables(
     LedgerWriter(settings.ledger_url).close()  # a ledger that cannot be used is told before anything is started
     launch = uuid.uuid4().hex
     told = Told()
+    run_ids: list[str] = []
     with open_instance(settings) as instance:
         defs = build_defs({"files": files, "progress": progress})
         job = defs.resolve_job_def(JOB_NAME)
@@ -139,14 +140,19 @@ def run_tables(
             except (KeyboardInterrupt, dg.DagsterExecutionInterruptedError) as stop:
                 told.stopped(str(stop))
             else:
+                run_ids.append(result.run_id)
                 told.listen(result)
             if told.is_stopped:
                 progress.notice(STOPPED_NOTICE)
                 break
-    tables = [summarize(Warehouse(settings.data_dir), one.table.name, shards) for one in chosen]
+    warehouse = Warehouse(settings.data_dir)
+    tables = [summarize(warehouse, one.table.name, shards) for one in chosen]
+    unreadable = [sentence for table in tables for sentence in table.unreadable]
+    is_known = told.errors or told.is_stopped or unreadable
+    left = [] if is_known else not_written(warehouse, shards, run_ids)
     return RunSummary(
         tables=tables,
-        errors=[*told.errors, *(sentence for table in tables for sentence in table.unreadable)],
+        errors=[*told.errors, *unreadable, *left],
         notices=told.notices,
         is_stopped=told.is_stopped,
         bought=_bought(settings, launch),

@@ -19,6 +19,7 @@ from banana_pipeline.defs.showing import told_only
 from banana_pipeline.gallery.index import GalleryIndex
 from banana_pipeline.gallery.places import Places
 from banana_pipeline.gallery.write import write_gallery
+from banana_pipeline.progress import Progress
 from banana_pipeline.store.schemas import GENERATIONS, IMAGES
 
 
@@ -34,8 +35,10 @@ from banana_pipeline.store.schemas import GENERATIONS, IMAGES
     kinds={"html", "image"},
     output_required=False,
 )
-def gallery(context: dg.AssetExecutionContext, files: FilesResource) -> Iterator[dg.MaterializeResult[Any]]:
-    with told_only(context, "The gallery"):
+def gallery(
+    context: dg.AssetExecutionContext, files: FilesResource, progress: dg.ResourceParam[Progress]
+) -> Iterator[dg.MaterializeResult[Any]]:
+    with told_only(context, progress, "The gallery"):
         yield _written(context, files)
 
 

@@ -13,7 +13,7 @@ import dagster as dg
 import pyarrow as pa
 from pydantic import Field
 
-from banana_pipeline.core.failures import ReadFailed, SettingsError, TableError
+from banana_pipeline.core.failures import ReadFailed, SettingsError
 from banana_pipeline.core.requests import ReferenceImage
 from banana_pipeline.core.shards import Shard, parse_key
 from banana_pipeline.core.told import sentence_of
@@ -94,7 +94,7 @@ def buy_generations(
             raise SettingsError(
                 f"max_credits is {config.max_credits:g}; write 0 or more, or leave it out for no limit."
             )
-        writing = _ShardWriter(context=context, files=files, writer=writer)
+        writing = _ShardWriter(context=context, files=files, writer=writer, progress=progress)
         try:
             is_stopped = anyio.run(_buy, context, config, kie, progress, writing)
         finally:  # a run that fails has the most to tell
@@ -146,30 +146,32 @@ async def _buy(
 class _ShardWriter:
     """Reads the work of each shard and writes its outcome."""
 
-    def __init__(self, *, context: dg.AssetExecutionContext, files: FilesResource, writer: LedgerWriter) -> None:
+    def __init__(
+        self, *, context: dg.AssetExecutionContext, files: FilesResource, writer: LedgerWriter, progress: Progress
+    ) -> None:
         self.writer = writer
         self._context = context
         self._files = files
+        self._progress = progress
         self._prompts: dict[str, pa.Table] = {}
         self._failed: dict[str, Exception] = {}
         self._written = 0
 
     def work(self, key: str) -> ShardWork:
-        shard = parse_key(key)
         try:
-            prompts = self._files.warehouse.read(PROMPTS, shard)
-        except TableError as error:
-            self._failed[key] = error
-            self._context.log.error(str(error))
+            prompts = self._files.warehouse.read(PROMPTS, parse_key(key))
+            wanted = _wanted(prompts)
+        except Exception as error:
+            self._tell(key, error, sentence_of(error))
             return ShardWork(key=key, wanted=())
         self._prompts[key] = prompts
-        keys = zip(
-            requests_of(prompts),
-            *(prompts[name].to_pylist() for name in ("request_id", "prompt_table", "row_number", "table_version")),
-            strict=True,
-        )
-        names = ("request", "request_id", "prompt_table", "row_number", "table_version")
-        return ShardWork(key=key, wanted=[Wanted(**dict(zip(names, values, strict=True))) for values in keys])
+        return ShardWork(key=key, wanted=wanted)
+
+    def _tell(self, key: str, error: Exception, sentence: str) -> None:
+        """One shard does not stop the others; it is told in the log, and to whoever watches."""
+        self._failed[key] = error
+        self._context.log.error(sentence)
+        self._progress.notice(sentence)
 
     def complain_if_nothing_was_written(self) -> None:
         """One shard without prompts does not stop the others; when none could be written, the step has failed."""
@@ -184,8 +186,7 @@ class _ShardWriter:
         try:
             self._write(done, prompts)
         except Exception as error:
-            self._failed[done.key] = error
-            self._context.log.error(f"The rows of {done.key} were not written: {sentence_of(error)}")
+            self._tell(done.key, error, f"The rows of {done.key} were not written: {sentence_of(error)}")
 
     def _write(self, done: ShardDone, prompts: pa.Table) -> None:
         shard = parse_key(done.key)
@@ -220,3 +221,9 @@ class _ShardWriter:
         if path is None:
             raise ReadFailed(f"{image.source}: the table {prompt_table!r} is no longer there")
         return reference_bytes(image, self._files.reference_folders(path), self._files.reference_dir)
+
+
+def _wanted(prompts: pa.Table) -> list[Wanted]:
+    names = ("request_id", "prompt_table", "row_number", "table_version")
+    rows = zip(requests_of(prompts), *(prompts[name].to_pylist() for name in names), strict=True)
+    return [Wanted(**dict(zip(("request", *names), values, strict=True))) for values in rows]

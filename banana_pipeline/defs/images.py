@@ -68,7 +68,9 @@ def archive_images(
                     _write(context, files, shard, pictures)
                 except Exception as error:  # its pictures are in the archive; the other shards go on
                     problems.append(error)
-                    context.log.error(f"The pictures of {shard.key} were not written down: {sentence_of(error)}")
+                    sentence = f"The pictures of {shard.key} were not written down: {sentence_of(error)}"
+                    context.log.error(sentence)
+                    progress.notice(sentence)
         if problems and len(problems) == len(context.partition_keys):
             raise problems[0]
     yield quiet_output(IMAGES)

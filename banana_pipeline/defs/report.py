@@ -16,6 +16,7 @@ from banana_pipeline.defs.metadata import OWNERS, preview_md
 from banana_pipeline.defs.metadata_generations import overall_metadata
 from banana_pipeline.defs.resources import FilesResource
 from banana_pipeline.defs.showing import told_only
+from banana_pipeline.progress import Progress
 from banana_pipeline.store.schemas import GENERATIONS, IMAGES
 
 _COLUMNS = [
@@ -45,8 +46,10 @@ _COLUMNS = [
     metadata={"dagster/column_schema": dg.TableSchema(columns=[dg.TableColumn(*column) for column in _COLUMNS])},
     output_required=False,
 )
-def generation_report(context: dg.AssetExecutionContext, files: FilesResource) -> Iterator[dg.MaterializeResult[Any]]:
-    with told_only(context, "The report"):
+def generation_report(
+    context: dg.AssetExecutionContext, files: FilesResource, progress: dg.ResourceParam[Progress]
+) -> Iterator[dg.MaterializeResult[Any]]:
+    with told_only(context, progress, "The report"):
         yield _made(context, files)
 
 

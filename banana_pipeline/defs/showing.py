@@ -12,6 +12,7 @@ from typing import Any, ParamSpec
 import dagster as dg
 
 from banana_pipeline.core.told import sentences_of
+from banana_pipeline.progress import Progress
 
 P = ParamSpec("P")
 
@@ -30,12 +31,14 @@ def shown(context: dg.AssetExecutionContext, what: str, make: Callable[[], Mappi
 
 
 @contextlib.contextmanager
-def told_only(context: dg.AssetExecutionContext, what: str) -> Iterator[None]:
-    """For an asset that is only looked at: where it cannot be made, the one of before stays and the log says why."""
+def told_only(context: dg.AssetExecutionContext, progress: Progress, what: str) -> Iterator[None]:
+    """For an asset that is only looked at: where it cannot be made, the one of before stays and a sentence says why."""
     try:
         yield
     except Exception as error:
-        context.log.error(f"{what} could not be made: {_told(error)}")
+        sentence = f"{what} could not be made: {_told(error)}"
+        context.log.error(sentence)
+        progress.notice(sentence)
 
 
 def never_fails(check: Callable[P, dg.AssetCheckResult]) -> Callable[P, dg.AssetCheckResult]:

@@ -1,11 +1,17 @@
 """Which failures of a run make its command fail, and in which words each is told."""
 
+from pathlib import Path
+
 import dagster as dg
 import pytest
+from upath import UPath
 
-from banana_pipeline.commands.outcome import RunSummary, TableSummary, Told
+from banana_pipeline.commands.outcome import RunSummary, TableSummary, Told, not_written
 from banana_pipeline.core.failures import TableError
+from banana_pipeline.core.shards import Shard
 from banana_pipeline.defs.events import told_in_words
+from banana_pipeline.store.outputs import Warehouse
+from banana_pipeline.store.schemas import contract_schema
 
 DECIDING = ["read_prompts", "buy_generations", "archive_images"]
 SHOWN = ["gallery", "generation_report", "generations_every_row_is_terminal"]
@@ -74,3 +80,14 @@ def test_a_stop_is_a_stop_and_keeps_what_went_wrong_meanwhile() -> None:
     told = told_of({"buy_generations": stop})
     assert told.is_stopped
     assert told.errors == ["Mend it."]
+
+
+def test_rows_that_a_run_could_not_write_are_told_although_older_ones_stand_there(tmp_path: Path) -> None:
+    warehouse = Warehouse(UPath(tmp_path))
+    rows = contract_schema("generations").empty_table()
+    shards = [Shard(table="boats", index=index) for index in range(3)]
+    for shard, run_id in zip(shards, ("this", "earlier"), strict=False):
+        warehouse.write("generations", shard, rows, {"run_id": run_id})
+    (sentence,) = not_written(warehouse, shards, ["this"])
+    assert sentence.startswith("The rows of boats.0001, boats.0002 could not be written by this run.")
+    assert not_written(warehouse, shards[:1], ["this"]) == []

@@ -6,13 +6,16 @@ import pytest
 from banana_pipeline.definitions import build_defs
 from banana_pipeline.defs.gallery import gallery
 from banana_pipeline.defs.resources import FilesResource
+from banana_pipeline.progress import Progress
 from banana_pipeline_tests.gallery.scene import Scene
 
 
 def _materialized(scene: Scene) -> dg.ExecuteInProcessResult:
     files = FilesResource(data_dir=str(scene.root), prompts_dir=str(scene.prompts))
     with dg.DagsterInstance.ephemeral() as instance:
-        return dg.materialize([gallery], resources={"files": files}, instance=instance, raise_on_error=False)
+        return dg.materialize(
+            [gallery], resources={"files": files, "progress": Progress()}, instance=instance, raise_on_error=False
+        )
 
 
 def test_it_tells_how_much_it_shows_and_where(scene: Scene) -> None:
