@@ -14,8 +14,19 @@ from dataclasses import dataclass, field
 import anyio
 
 from banana_pipeline.core.decisions import pause_after_refusal_s
-from banana_pipeline.core.failures import KeyRefused, ReadFailed, Refusal, Refused, Unreachable
+from banana_pipeline.core.failures import (
+    Ambiguous,
+    KeyRefused,
+    LockedOut,
+    NotKie,
+    ReadFailed,
+    Refusal,
+    Refused,
+    Unreachable,
+)
+from banana_pipeline.core.timing import LONGEST_PAUSE_S
 from banana_pipeline.kie.client import KieClient, open_client
+from banana_pipeline.kie.errors_of_http import host_of
 from banana_pipeline.kie.pace import Pace, RateLimit
 from banana_pipeline.settings import Settings
 
@@ -28,6 +39,7 @@ _STOP_SENTENCES = {
     Refusal.KEY_CAP: "The key has used up its own limit ({said}); wait until it resets or raise it, then run again",
     Refusal.DISABLED: "KIE has switched this feature off ({said}); run again when it is back",
     Refusal.MAINTENANCE: "KIE is in maintenance ({said}); run again later",
+    Refusal.NOT_KIE: "{said}; check KIE_BASE_URL and any proxy or login page on the way, then run again",
     Refusal.NOT_SENT: "KIE at {said}; check the network and KIE_BASE_URL, then run again",
 }
 
@@ -77,10 +89,17 @@ class Account:
             try:
                 self.balance_credits = await self.client.credits()
                 await keep_balance(self.balance_credits)
+            except LockedOut as error:
+                self.stop(Refusal.NOT_KIE, str(error))
             except KeyRefused as error:
                 self.stop(Refusal.KEY, str(error).rsplit(": ", 1)[-1])
             except Unreachable as error:
                 self.stop(Refusal.NOT_SENT, str(error))
+            except NotKie as error:
+                if await self.client.answers_as_kie():
+                    self.balance_credits = None
+                else:  # before the first order, which might be in doubt for ever
+                    self.stop(Refusal.NOT_KIE, str(error))
             except ReadFailed:
                 self.balance_credits = None  # not worth stopping for: KIE itself refuses what is not covered
 
@@ -135,24 +154,50 @@ class Account:
         """KIE took an order: earlier refusals are over."""
         self._refused_since_s, self._refusals = None, 0
 
-    def refused(self, refused: Refused, *, fraction: float) -> None:
-        """Pause or stop as the refusal demands. ``fraction`` is random in [0, 1): processes must not wake together."""
-        if refused.why.is_account_wide:
+    def refused(self, refused: Refused, *, fraction: float) -> str | None:
+        """Pause or stop as the refusal demands; what a person should know of it.
+
+        Args:
+            fraction: random in [0, 1): processes must not wake together.
+        """
+        if refused.why is Refusal.NOT_KIE:
+            self._stop_at_stranger(f"{refused.code or ''} {refused.msg}".strip())
+        elif refused.why.is_account_wide:
             self.stop(refused.why, refused.msg or str(refused.code))
         if not refused.why.is_passing:
-            return
+            return self._why_stopped()
         now_s = time.monotonic()
         self._refusals += 1
         self._refused_since_s = now_s if self._refused_since_s is None else self._refused_since_s
         if refused.why is not Refusal.RATE and now_s - self._refused_since_s > self.patience_s:
             self.stop(refused.why, refused.msg)
         pause_s = pause_after_refusal_s(refused, times=self._refusals) * (1.0 + 0.2 * fraction)
-        self._paused_until_s = max(self._paused_until_s, now_s + pause_s)
+        self._paused_until_s = max(self._paused_until_s, now_s + min(pause_s, LONGEST_PAUSE_S))
+        return _longer_wait(refused) or self._why_stopped()
+
+    def in_doubt(self, order: Ambiguous) -> str | None:
+        """Nobody knows whether KIE took an order. Stop if what answered is not KIE; what a person should know."""
+        if order.is_not_kie:
+            self._stop_at_stranger(order.reason)
+        return self._why_stopped()
+
+    def _stop_at_stranger(self, told: str) -> None:
+        self.stop(Refusal.NOT_KIE, f"{host_of(self.client.base_url)} does not answer as KIE does ({told})")
+
+    def _why_stopped(self) -> str | None:
+        return None if self.stopped is None else f"{self.stopped}."
 
     async def _unpaused(self) -> None:
         # In short steps, because the pause may grow, and the account stop, while we wait.
         while self.stopped is None and (left_s := self._paused_until_s - time.monotonic()) > 0:  # noqa: ASYNC110
             await anyio.sleep(min(left_s, 1.0))
+
+
+def _longer_wait(refused: Refused) -> str | None:
+    asked_s = refused.retry_after_s or 0.0
+    if refused.why is not Refusal.RATE or asked_s <= LONGEST_PAUSE_S:
+        return None
+    return f"KIE asks to wait {asked_s:,.0f} s; waiting {LONGEST_PAUSE_S / 60:g} min, then asking again."
 
 
 @contextlib.asynccontextmanager

@@ -18,6 +18,7 @@ from upath import UPath
 from banana_pipeline.core.failures import SettingsError
 from banana_pipeline.kie.json_values import is_plain
 from banana_pipeline.kie.pace import RateLimit, parse_rate
+from banana_pipeline.kie.service_address import service_address
 from banana_pipeline.store.files import check_place
 
 KIE_BASE_URL = "https://api.kie.ai"
@@ -86,10 +87,10 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         SettingsError: a value cannot be used; one sentence says which and what to write.
     """
     data_dir = _folder(environ, "BANANA_DATA_DIR", "data")
-    base_url = environ.get("KIE_BASE_URL") or KIE_BASE_URL
-    service_of(base_url)
-    upload_base_url = environ.get("KIE_UPLOAD_BASE_URL") or _upload_default(base_url)
-    service_of(upload_base_url, "KIE_UPLOAD_BASE_URL")
+    base_url = service_address(environ.get("KIE_BASE_URL") or KIE_BASE_URL, "KIE_BASE_URL")
+    upload_base_url = service_address(
+        environ.get("KIE_UPLOAD_BASE_URL") or _upload_default(base_url), "KIE_UPLOAD_BASE_URL"
+    )
     return Settings(
         api_keys=_keys(environ),
         base_url=base_url,
@@ -112,7 +113,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
 
 def _upload_default(base_url: str) -> str:
     # KIE keeps uploads on a host of its own; any other service (an emulator, a proxy) is asked for them itself.
-    return KIE_UPLOAD_BASE_URL if base_url.rstrip("/") == KIE_BASE_URL else base_url
+    return KIE_UPLOAD_BASE_URL if base_url == KIE_BASE_URL else base_url
 
 
 def _keys(environ: Mapping[str, str]) -> tuple[str, ...]:

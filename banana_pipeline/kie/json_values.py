@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from datetime import UTC, datetime
 from typing import Any, TypeGuard
 
 _MAX_TEXT_CHARACTERS = 500
+_MAX_TOLD_CHARACTERS = 100
+_TITLE = re.compile(r"<title[^>]*>([^<]+)", re.IGNORECASE)
 
 
 def is_plain(value: object) -> TypeGuard[str]:
@@ -29,6 +32,12 @@ def plain_text(value: object) -> str | None:
     return value[:_MAX_TEXT_CHARACTERS].replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
 
 
+def beginning(text: str) -> str:
+    """How a text begins, and of a web page the title: enough for a sentence."""
+    title = _TITLE.search(text)
+    return " ".join((title[1] if title else text).split())[:_MAX_TOLD_CHARACTERS]
+
+
 def code_text(value: object) -> str | None:
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
@@ -38,6 +47,12 @@ def code_text(value: object) -> str | None:
 def whole(value: object) -> int | None:
     number = finite(value)
     return int(number) if number is not None and number == int(number) else None
+
+
+def kie_code(value: object) -> int | None:
+    """A code of KIE's. They are like those of HTTP; other services count from 0 or to 40,000."""
+    code = whole(value)
+    return code if code is not None and 100 <= code <= 599 else None
 
 
 def finite(value: object) -> float | None:

@@ -16,9 +16,25 @@ from enum import StrEnum
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit, urlunsplit
 
-from banana_pipeline.core.failures import Ambiguous, CreateOutcome, FetchMeaning, create_meaning, fetch_meaning
+from banana_pipeline.core.failures import (
+    CreateOutcome,
+    FetchMeaning,
+    create_meaning,
+    fetch_meaning,
+    strange_create_meaning,
+)
 from banana_pipeline.core.requests import GenerationRequest
-from banana_pipeline.kie.json_values import code_text, decoded, finite, is_plain, moment, plain_text, text_of, whole
+from banana_pipeline.kie.json_values import (
+    beginning,
+    code_text,
+    decoded,
+    finite,
+    is_plain,
+    kie_code,
+    moment,
+    plain_text,
+    text_of,
+)
 
 _MAX_TASK_ID_CHARACTERS = 128
 _ATTEMPT = "attempt"
@@ -45,6 +61,7 @@ class Answer:
         retry_after_s: ``Retry-After`` in seconds, if given.
         is_kies_own: the code stood in the body. Otherwise a gateway on the way may have spoken, and it does not know
             what became of an order or a task.
+        is_whole: not KIE's own, and no answer of KIE's that was cut off either: a page, or an object without a code.
     """
 
     http_status: int
@@ -53,6 +70,12 @@ class Answer:
     data: Any = None
     retry_after_s: float | None = None
     is_kies_own: bool = True
+    is_whole: bool = True
+
+    @property
+    def told(self) -> str:
+        """An answer that is not in KIE's form, in a few words."""
+        return f"HTTP {self.http_status}, {beginning(self.msg)}".rstrip(", ")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,15 +148,16 @@ def attempt_of_address(url: str) -> str | None:
     return values[-1] if values and is_plain(values[-1]) and len(values[-1]) <= _ATTEMPT_CHARACTERS else None
 
 
-def read_answer(http_status: int, body: bytes, retry_after: str | None = None) -> Answer:
+def read_answer(http_status: int, body: bytes) -> Answer:
     """Read any answer, JSON envelope or not."""
     try:
         envelope = json.loads(body)
     except (ValueError, RecursionError):
         envelope = None
     if isinstance(envelope, dict):
-        code = whole(envelope.get("code"))
-        msg, data = plain_text(envelope.get("msg")) or plain_text(envelope.get("message")) or "", envelope.get("data")
+        code, data = kie_code(envelope.get("code")), envelope.get("data")
+        msg = plain_text(envelope.get("msg")) or plain_text(envelope.get("message"))
+        msg = msg or ("" if code is not None else text_of(body))
     else:
         code, msg, data = None, text_of(body), None
     is_kies_own = code is not None
@@ -144,16 +168,17 @@ def read_answer(http_status: int, body: bytes, retry_after: str | None = None) -
         code=code,
         msg=msg,
         data=data,
-        retry_after_s=finite(retry_after),
         is_kies_own=is_kies_own,
+        is_whole=envelope is not None or body.strip()[:1] not in {b"", b"{"},
     )
 
 
 def read_created(answer: Answer) -> CreateOutcome:
     """What an answer to createTask means. A gateway's 5xx page proves nothing, whatever words stand on it."""
     task_id = _task_id(answer.data)
-    if task_id is None and not answer.is_kies_own and answer.http_status >= 500:
-        return Ambiguous(reason=f"answer HTTP {answer.http_status}: {answer.msg or 'no text'}")
+    if task_id is None and not answer.is_kies_own:
+        said = {"told": answer.told, "is_whole": answer.is_whole, "retry_after_s": answer.retry_after_s}
+        return strange_create_meaning(http_status=answer.http_status, **said)
     return create_meaning(code=answer.code, msg=answer.msg, task_id=task_id, retry_after_s=answer.retry_after_s)
 
 

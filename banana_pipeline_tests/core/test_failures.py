@@ -148,6 +148,6 @@ def test_no_failure_is_too_strange_for_a_class(fail_code: str | None, fail_msg: 
 
 def test_only_what_a_person_must_fix_stops_the_whole_account() -> None:
     stops = {why for why in Refusal if why.is_account_wide}
-    assert stops == {Refusal.KEY, Refusal.CREDITS, Refusal.KEY_CAP, Refusal.DISABLED}
+    assert stops == {Refusal.KEY, Refusal.CREDITS, Refusal.KEY_CAP, Refusal.DISABLED, Refusal.NOT_KIE}
     assert not stops & {why for why in Refusal if why.is_passing}
     assert not Refusal.PARAMETERS.is_passing
