@@ -36,6 +36,7 @@ _BEFORE_SENDING = frozenset(
     {
         "connection.connect_tcp",
         "connection.start_tls",
+        "http11.response_closed",  # of the CONNECT: that of an order comes after its sending
         "proxy.start_tls",
         "socks.connect_tcp",
         "socks.setup_socks5_connection",

@@ -24,6 +24,7 @@ from urllib.request import (
 import httpx
 
 from banana_pipeline.core.failures import SettingsError
+from banana_pipeline.kie.json_values import is_plain
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +44,8 @@ class Proxies:
         if is_here(host):
             return True
         names = ",".join(entry.removeprefix("*") for entry in self._entries())
-        if ":" not in host and proxy_bypass_environment(f"{host}:{url.port or ''}".rstrip(":"), {"no": names}):
+        port = url.port or {"http": 80, "https": 443}.get(url.scheme)
+        if ":" not in host and proxy_bypass_environment(f"{host}:{port}", {"no": names}):
             return True
         return any(_holds(entry, host) for entry in self._entries())
 
@@ -109,8 +111,8 @@ def _parsed(text: str, verify: ssl.SSLContext) -> httpx.Proxy | None:
         proxy = httpx.Proxy(url, ssl_context=verify if url.scheme == "https" else None)
     except (ValueError, httpx.InvalidURL):
         return None
-    is_plain = bool(url.host) and 0 < (url.port or 1) < 65536 and url.path in {"", "/"} and not url.query
-    return proxy if is_plain else None
+    is_one = bool(url.host) and 0 < (url.port or 1) < 65536 and url.path in {"", "/"} and not url.query
+    return proxy if is_one and is_plain(text) else None
 
 
 def _variable(name: str) -> str:
