@@ -75,7 +75,8 @@ class AddressRules:
         if url.userinfo:
             raise ForbiddenAddress(f"{what} at {url.host} contains a user name or password")
         is_plain_allowed = self.is_home_here or (self.plain_home is not None and _place(url) == self.plain_home)
-        if not url.host or url.scheme not in ({"http", "https"} if is_plain_allowed else {"https"}):
+        is_host = bool(url.host) and 0 < (url.port or 443) < 65536
+        if not is_host or url.scheme not in ({"http", "https"} if is_plain_allowed else {"https"}):
             raise ForbiddenAddress(f"{what} ({host_of(str(url))}) is not an https address")
 
     def allows(self, host: str, address: str) -> bool:

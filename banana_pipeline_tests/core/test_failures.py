@@ -13,6 +13,7 @@ from banana_pipeline.core.failures import (
     TaskFailure,
     create_meaning,
     fetch_meaning,
+    strange_create_meaning,
     task_failure,
 )
 
@@ -108,6 +109,24 @@ def test_each_answer_to_a_query_has_its_meaning(code: int | None, has_record: bo
 @given(code=st.none() | st.integers(), has_record=st.booleans())
 def test_a_task_is_over_only_by_the_two_codes_that_say_so(code: int | None, has_record: bool) -> None:
     assert (fetch_meaning(code=code, has_record=has_record) is FetchMeaning.TASK_OVER) == (code in {408, 501})
+
+
+TURNED_AWAY = {400, 403, 404, 405, 406, 407, 410, 411, 413, 414, 415, 417, 421, 422, 426, 431}
+OTHERS = {401: Refusal.KEY, 402: Refusal.CREDITS, 429: Refusal.RATE, 433: Refusal.KEY_CAP, 455: Refusal.MAINTENANCE}
+
+
+@pytest.mark.parametrize("status", range(100, 600))
+@pytest.mark.parametrize("is_whole", [True, False])
+def test_an_order_that_a_stranger_answered_is_refused_only_by_what_turns_it_away(status: int, is_whole: bool) -> None:
+    outcome = strange_create_meaning(http_status=status, told=f"HTTP {status}", is_whole=is_whole)
+    if status in TURNED_AWAY:
+        assert outcome == Refused(why=Refusal.NOT_KIE, code=None, msg=f"HTTP {status}")
+    elif status in OTHERS:
+        assert outcome == Refused(why=OTHERS[status], code=status, msg=f"HTTP {status}")
+    else:
+        assert isinstance(outcome, Ambiguous)
+        # The next order would meet the same page or redirect; a gateway's bad moment passes.
+        assert outcome.is_not_kie == (status // 100 == 3 or (status < 300 and is_whole))
 
 
 _UNDRAWABLE = "Gemini could not generate an image with the given prompt. Please try again with a different prompt."

@@ -72,11 +72,12 @@ async def _one_request(reader: asyncio.StreamReader) -> bytes | None:
 
 
 @contextlib.asynccontextmanager
-async def raw_server(answer: Answer) -> AsyncIterator[RawServer]:
+async def raw_server(answer: Answer, host: str = "127.0.0.1") -> AsyncIterator[RawServer]:
     """Answers every request with ``answer``, or as it says; None drops the connection."""
     seen = RawServer()
-    server = await asyncio.start_server(partial(seen.serve, answer), "127.0.0.1", 0, backlog=512)
-    seen.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    server = await asyncio.start_server(partial(seen.serve, answer), host, 0, backlog=512)
+    name = f"[{host}]" if ":" in host else host
+    seen.url = f"http://{name}:{server.sockets[0].getsockname()[1]}"
     try:
         yield seen
     finally:
