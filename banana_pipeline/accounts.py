@@ -32,6 +32,8 @@ from banana_pipeline.settings import Settings
 
 # An older grant is let go: used late, it would be one order too many in a window that has moved on.
 _GRANT_LIFE_S = 0.1
+# KIE's own answers take a second (protocol reference, section 1).
+_FIRST_ANSWER_S = 3.0
 
 _STOP_SENTENCES = {
     Refusal.KEY: "KIE does not accept the key ({said}); check KIE_API_KEY, then run again",
@@ -69,6 +71,8 @@ class Account:
     _paused_until_s: float = 0.0
     _refused_since_s: float | None = None
     _refusals: int = 0
+    _first_grant_s: float | None = None
+    _is_answered: bool = False
     _is_checked: bool = False
     _checking: anyio.Lock = field(default_factory=anyio.Lock)
 
@@ -110,6 +114,7 @@ class Account:
         """
         while True:
             await self._unpaused()
+            await self._first_answered()
             while self._spare_grants:
                 given_s = self._spare_grants.pop()
                 if time.monotonic() - given_s < _GRANT_LIFE_S:
@@ -122,6 +127,7 @@ class Account:
     def give_back(self, given_s: float) -> None:
         """A grant was not used after all; the next order may have it."""
         self._spare_grants.append(given_s)
+        self._first_grant_s = None  # if it was the first, another one has to be the first
 
     def why_not(self, price_credits: float) -> str | None:
         """Why an order of this price must not go out now; None if it may."""
@@ -152,14 +158,15 @@ class Account:
 
     def accepted(self) -> None:
         """KIE took an order: earlier refusals are over."""
+        self._is_answered = True
         self._refused_since_s, self._refusals = None, 0
 
     def refused(self, refused: Refused, *, fraction: float) -> str | None:
         """Pause or stop as the refusal demands; what a person should know of it.
 
-        Args:
-            fraction: random in [0, 1): processes must not wake together.
+        ``fraction`` is random in [0, 1): processes must not wake together.
         """
+        self._is_answered = True
         if refused.why is Refusal.NOT_KIE:
             self._stop_at_stranger(f"{refused.code or ''} {refused.msg}".strip())
         elif refused.why.is_account_wide:
@@ -177,6 +184,7 @@ class Account:
 
     def in_doubt(self, order: Ambiguous) -> str | None:
         """Nobody knows whether KIE took an order. Stop if what answered is not KIE; what a person should know."""
+        self._is_answered = True
         if order.is_not_kie:
             self._stop_at_stranger(order.reason)
         return self._why_stopped()
@@ -186,6 +194,17 @@ class Account:
 
     def _why_stopped(self) -> str | None:
         return None if self.stopped is None else f"{self.stopped}."
+
+    async def _first_answered(self) -> None:
+        """One order goes ahead of all others, for a moment: where a stranger answers it, only one is in doubt."""
+        while self._is_first_order_out():  # noqa: ASYNC110  two may be waiting, and either may be the next first
+            await anyio.sleep(0.01)
+        self._first_grant_s = self._first_grant_s or time.monotonic()
+
+    def _is_first_order_out(self) -> bool:
+        if self._is_answered or self.stopped is not None or self._first_grant_s is None:
+            return False
+        return time.monotonic() - self._first_grant_s < _FIRST_ANSWER_S
 
     async def _unpaused(self) -> None:
         # In short steps, because the pause may grow, and the account stop, while we wait.
