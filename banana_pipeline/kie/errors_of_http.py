@@ -87,8 +87,8 @@ def cannot_reach(url: str, error: Exception) -> str:
     if distrust is None:
         return f"{host_of(url)} cannot be reached ({why(error)})"
     return (
-        f"{host_of(url)} cannot be reached: its certificate is not trusted ({distrust}); where a service or proxy has "
-        "an authority of its own, set SSL_CERT_FILE to that authority's certificate"
+        f"{host_of(url)} cannot be reached: its certificate is not trusted ({distrust}); set SSL_CERT_FILE to the "
+        "certificate of its authority, perhaps that of your proxy"
     )
 
 

@@ -58,7 +58,7 @@ async def test_an_order_to_a_server_nobody_trusts_was_certainly_not_sent_and_say
     assert isinstance(outcome, Refused)
     assert outcome.why is Refusal.NOT_SENT
     assert outcome.msg.startswith(f"[::1]:{port} cannot be reached: its certificate is not trusted (self-signed")
-    assert "set SSL_CERT_FILE to that authority's certificate" in outcome.msg
+    assert "set SSL_CERT_FILE to the certificate of its authority" in outcome.msg
     assert requests == []
 
 
