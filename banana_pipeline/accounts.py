@@ -18,7 +18,6 @@ from banana_pipeline.core.failures import (
     Ambiguous,
     KeyRefused,
     LockedOut,
-    NotKie,
     ReadFailed,
     Refusal,
     Refused,
@@ -99,13 +98,11 @@ class Account:
                 self.stop(Refusal.KEY, str(error).rsplit(": ", 1)[-1])
             except Unreachable as error:
                 self.stop(Refusal.NOT_SENT, str(error))
-            except NotKie as error:
+            except ReadFailed as error:
                 if await self.client.answers_as_kie():
-                    self.balance_credits = None
+                    self.balance_credits = None  # not worth stopping for: KIE itself refuses what is not covered
                 else:  # before the first order, which might be in doubt for ever
                     self.stop(Refusal.NOT_KIE, str(error))
-            except ReadFailed:
-                self.balance_credits = None  # not worth stopping for: KIE itself refuses what is not covered
 
     async def grant(self) -> float:
         """Permission for one order, now: a fresh one that was given back, or a new one; the moment it was given.

@@ -1,7 +1,7 @@
-"""The bytes of an answer, and how long it asks to wait: read within limits, whatever the other side sends.
+"""The bytes and headers of an answer: read within limits, whatever the other side sends.
 
-Lives here: the largest answer, unpacking, ``Retry-After``. Does not live here: what the bytes say (``kie.wire``),
-pictures (``kie.downloads``), how long is really waited (``core.decisions``).
+Lives here: the largest answer, unpacking, ``Retry-After``, where a redirect leads. Does not live here: what the bytes
+say (``kie.wire``), pictures (``kie.downloads``), how long is really waited (``core.decisions``).
 
 httpx unpacks each piece as a whole before anybody can look at its size, and one layer of gzip inside another makes a
 gigabyte out of a kilobyte. Here the packed bytes are limited first, and unpacking stops at the limit.
@@ -81,6 +81,21 @@ def wait_asked_s(headers: httpx.Headers, now: datetime) -> float | None:
     if until is None:
         return None
     return min(_LONGEST_WAIT_S, max(0.0, (until - (_date(headers.get("Date", "")) or now)).total_seconds()))
+
+
+async def tame_redirect(response: httpx.Response) -> None:
+    """Leave of a redirect's target only scheme and host, of an impossible one nothing: for httpx's response hook.
+
+    httpx builds the next request even where it follows no redirect, and raises where that cannot be done. Path and
+    query may hold strangers' secrets.
+    """
+    if not response.has_redirect_location:
+        return
+    try:
+        url = response.url.join(response.headers["Location"])
+        response.headers["Location"] = str(httpx.URL(scheme=url.scheme, host=url.host, port=url.port))
+    except (httpx.InvalidURL, ValueError, TypeError):
+        del response.headers["Location"]
 
 
 def _date(text: str) -> datetime | None:

@@ -25,8 +25,8 @@ def ssl_context() -> ssl.SSLContext:
         SettingsError: a variable names what cannot be used.
     """
     file, folders = os.environ.get("SSL_CERT_FILE") or None, os.environ.get("SSL_CERT_DIR") or None
-    if folders is not None:
-        _check_folders(folders)
+    if file is None and folders is not None:
+        _check_folders(folders)  # beside a file it may say what it likes: many systems set it to what is not there
     if file is None and folders is None:
         return httpx.create_ssl_context(trust_env=False)
     try:

@@ -37,7 +37,7 @@ from banana_pipeline.core.failures import (
 from banana_pipeline.core.requests import account_name
 from banana_pipeline.core.timing import POST_TIMEOUT_S
 from banana_pipeline.kie.addresses import AddressRules
-from banana_pipeline.kie.bodies import ACCEPTED_ENCODINGS, read_body, wait_asked_s
+from banana_pipeline.kie.bodies import ACCEPTED_ENCODINGS, BadBody, read_body, tame_redirect, wait_asked_s
 from banana_pipeline.kie.certificates import ssl_context
 from banana_pipeline.kie.errors_of_http import NEVER_SENT, Departure, cannot_reach, host_of, read_errors, why
 from banana_pipeline.kie.keys import Bearer, check_key
@@ -80,7 +80,8 @@ async def open_client(*, api_key: str, base_url: str, upload_base_url: str) -> A
     verify = ssl_context()
     transport = RoutedTransport(environment_proxies(verify), lambda proxy: SpreadTransport(verify=verify, proxy=proxy))
     headers = {"User-Agent": USER_AGENT, "Accept-Encoding": ACCEPTED_ENCODINGS}
-    async with httpx.AsyncClient(transport=transport, headers=headers) as http:
+    hooks = {"response": [tame_redirect]}
+    async with httpx.AsyncClient(transport=transport, headers=headers, event_hooks=hooks) as http:
         yield KieClient(api_key=api_key, base_url=base_url, upload_base_url=upload_base_url, http=http)
 
 
@@ -119,7 +120,7 @@ class KieClient:
         except Exception as error:  # also what nobody has thought of: the order may have arrived
             if isinstance(error, NEVER_SENT) or departure.is_certainly_not_sent:
                 return Refused(why=Refusal.NOT_SENT, code=None, msg=cannot_reach(url, error))
-            return Ambiguous(reason=f"no answer to the order: {why(error)}")
+            return Ambiguous(reason=f"no answer to the order: {why(error)}", is_not_kie=isinstance(error, BadBody))
 
     async def fetch_task(self, task_id: str, *, timeout_s: float = _READ_TIMEOUT_S) -> Fetched:
         """GET recordInfo, once: polling again is the caller's rhythm. Nothing raises: errors are meanings too.
@@ -184,12 +185,12 @@ class KieClient:
         return link
 
     async def answers_as_kie(self) -> bool:
-        """Is there KIE's API at all? Asks once for a task that nobody has; False where something else answers."""
+        """Is there KIE's API at all? Asks for a task that nobody has; False where no answer is in KIE's form."""
         try:
-            await self._get("/api/v1/jobs/recordInfo", {"taskId": "0" * 32})
-        except NotKie:
+            await free_call_policy()(ReadFailed, self._get, "/api/v1/jobs/recordInfo", {"taskId": "0" * 32})
+        except (LockedOut, ReadFailed):
             return False
-        except (KeyRefused, ReadFailed):
+        except KeyRefused:
             pass
         return True
 
@@ -233,8 +234,7 @@ class KieClient:
             body = await read_body(response)
         answer = read_answer(response.status_code, body)
         if response.has_redirect_location and not answer.is_kies_own:
-            # Without its path and query, where strangers' secrets may stand.
-            answer = dataclasses.replace(answer, msg=f"leads to {host_of(response.headers['Location'])}")
+            answer = dataclasses.replace(answer, msg=f"leads to {response.headers['Location']}")
         waits_s = wait_asked_s(response.headers, datetime.now(UTC))
         return dataclasses.replace(answer, msg=self._auth.hidden_in(answer.msg), retry_after_s=waits_s)
 

@@ -113,6 +113,9 @@ STRANGERS = {
     "an https port": Page(status=400, body="<html><title>400 The plain HTTP request was sent to HTTPS port</title>"),
     "plain words": Page(body="It works!"),
     "an empty page": Page(),
+    "a redirect to nowhere": Page(status=301, headers={"Location": "http://[::1"}),
+    "a page without measure": Page(body="<html>" + " " * 2_000_000),
+    "a page that is packed": Page(body="x", headers={"Content-Encoding": "br"}),
     "a gateway without a service": Page(status=502, body="<html><title>502 Bad Gateway</title>"),
 }
 
@@ -149,6 +152,17 @@ def test_a_strangers_success_leaves_one_order_in_doubt_and_stops_the_rest(world:
     assert there.seen[CREATE] == 1
     (sentence,) = run.progress.notices
     assert "does not answer as KIE does" in sentence
+
+
+@pytest.mark.parametrize(("location", "told"), [
+    ("https://api.kie.ai/api/v1?key=secret", "https://api.kie.ai"), ("/login?next=secret", "http://127.0.0.1:"),
+    ("http://me:secret@login.example/", "http://login.example"),
+])  # fmt: skip
+def test_a_redirect_says_where_it_leads_and_no_more(world: World, location: str, told: str) -> None:
+    run, _ = run_before(world, {"*": Page(status=301, headers={"Location": location})}, boats(1))
+    (sentence,) = run.progress.notices
+    assert f"(HTTP 301, leads to {told}" in sentence
+    assert "secret" not in sentence
 
 
 def test_a_service_that_does_not_tell_the_balance_is_still_kie(world: World) -> None:

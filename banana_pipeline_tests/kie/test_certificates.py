@@ -100,3 +100,9 @@ def test_a_folder_that_is_not_there_is_a_setting_to_mend(tmp_path: Path, monkeyp
     monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path / "none"))
     with pytest.raises(SettingsError, match=r"SSL_CERT_DIR is .* which is no folder"):
         ssl_context()
+
+
+def test_a_folder_beside_a_good_file_may_be_missing(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", f"{certificate}.crt")
+    monkeypatch.setenv("SSL_CERT_DIR", "/nowhere/certs")
+    assert len(ssl_context().get_ca_certs()) == 1

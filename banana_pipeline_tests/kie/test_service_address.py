@@ -1,12 +1,13 @@
 """The service's address as people write it: one spelling for one service, and a sentence for what is none."""
 
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from banana_pipeline.core.failures import SettingsError
 from banana_pipeline.kie.service_address import service_address
-from banana_pipeline.settings import read_settings
+from banana_pipeline.settings import read_settings, service_of
 
 
 @pytest.mark.parametrize("text", [
@@ -53,3 +54,12 @@ def test_every_other_text_is_an_address_or_a_sentence(text: str) -> None:
     except SettingsError:
         return
     assert service_address(address, "KIE_BASE_URL") == address
+    assert httpx.URL(address).host == service_of(address)
+
+
+@pytest.mark.parametrize("host", [
+    "", ".", "..", "a b", "a\\b", "a%20b", "-", "[::1%25lo]", "[fe80::1%lo]", "käse.example", "a,b",
+])  # fmt: skip
+def test_a_host_that_is_none_is_refused(host: str) -> None:
+    with pytest.raises(SettingsError, match="KIE_BASE_URL is"):
+        service_address(f"https://{host}", "KIE_BASE_URL")
