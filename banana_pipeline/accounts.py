@@ -14,13 +14,25 @@ from dataclasses import dataclass, field
 import anyio
 
 from banana_pipeline.core.decisions import pause_after_refusal_s
-from banana_pipeline.core.failures import KeyRefused, ReadFailed, Refusal, Refused, Unreachable
+from banana_pipeline.core.failures import (
+    Ambiguous,
+    KeyRefused,
+    LockedOut,
+    ReadFailed,
+    Refusal,
+    Refused,
+    Unreachable,
+)
+from banana_pipeline.core.timing import LONGEST_PAUSE_S
 from banana_pipeline.kie.client import KieClient, open_client
+from banana_pipeline.kie.errors_of_http import host_of
 from banana_pipeline.kie.pace import Pace, RateLimit
 from banana_pipeline.settings import Settings
 
 # An older grant is let go: used late, it would be one order too many in a window that has moved on.
 _GRANT_LIFE_S = 0.1
+# KIE's own answers take a second (protocol reference, section 1).
+_FIRST_ANSWER_S = 3.0
 
 _STOP_SENTENCES = {
     Refusal.KEY: "KIE does not accept the key ({said}); check KIE_API_KEY, then run again",
@@ -28,6 +40,7 @@ _STOP_SENTENCES = {
     Refusal.KEY_CAP: "The key has used up its own limit ({said}); wait until it resets or raise it, then run again",
     Refusal.DISABLED: "KIE has switched this feature off ({said}); run again when it is back",
     Refusal.MAINTENANCE: "KIE is in maintenance ({said}); run again later",
+    Refusal.NOT_KIE: "{said}; check KIE_BASE_URL and any proxy or login page on the way, then run again",
     Refusal.NOT_SENT: "KIE at {said}; check the network and KIE_BASE_URL, then run again",
 }
 
@@ -57,6 +70,8 @@ class Account:
     _paused_until_s: float = 0.0
     _refused_since_s: float | None = None
     _refusals: int = 0
+    _first_grant_s: float | None = None
+    _is_answered: bool = False
     _is_checked: bool = False
     _checking: anyio.Lock = field(default_factory=anyio.Lock)
 
@@ -77,12 +92,17 @@ class Account:
             try:
                 self.balance_credits = await self.client.credits()
                 await keep_balance(self.balance_credits)
+            except LockedOut as error:
+                self.stop(Refusal.NOT_KIE, str(error))
             except KeyRefused as error:
                 self.stop(Refusal.KEY, str(error).rsplit(": ", 1)[-1])
             except Unreachable as error:
                 self.stop(Refusal.NOT_SENT, str(error))
-            except ReadFailed:
-                self.balance_credits = None  # not worth stopping for: KIE itself refuses what is not covered
+            except ReadFailed as error:
+                if await self.client.answers_as_kie():
+                    self.balance_credits = None  # not worth stopping for: KIE itself refuses what is not covered
+                else:  # before the first order, which might be in doubt for ever
+                    self.stop(Refusal.NOT_KIE, str(error))
 
     async def grant(self) -> float:
         """Permission for one order, now: a fresh one that was given back, or a new one; the moment it was given.
@@ -91,6 +111,7 @@ class Account:
         """
         while True:
             await self._unpaused()
+            await self._first_answered()
             while self._spare_grants:
                 given_s = self._spare_grants.pop()
                 if time.monotonic() - given_s < _GRANT_LIFE_S:
@@ -103,6 +124,7 @@ class Account:
     def give_back(self, given_s: float) -> None:
         """A grant was not used after all; the next order may have it."""
         self._spare_grants.append(given_s)
+        self._first_grant_s = None  # if it was the first, another one has to be the first
 
     def why_not(self, price_credits: float) -> str | None:
         """Why an order of this price must not go out now; None if it may."""
@@ -133,26 +155,65 @@ class Account:
 
     def accepted(self) -> None:
         """KIE took an order: earlier refusals are over."""
+        self._is_answered = True
         self._refused_since_s, self._refusals = None, 0
 
-    def refused(self, refused: Refused, *, fraction: float) -> None:
-        """Pause or stop as the refusal demands. ``fraction`` is random in [0, 1): processes must not wake together."""
-        if refused.why.is_account_wide:
+    def refused(self, refused: Refused, *, fraction: float) -> str | None:
+        """Pause or stop as the refusal demands; what a person should know of it.
+
+        ``fraction`` is random in [0, 1): processes must not wake together.
+        """
+        self._is_answered = True
+        if refused.why is Refusal.NOT_KIE:
+            self._stop_at_stranger(f"{refused.code or ''} {refused.msg}".strip())
+        elif refused.why.is_account_wide:
             self.stop(refused.why, refused.msg or str(refused.code))
         if not refused.why.is_passing:
-            return
+            return self._why_stopped()
         now_s = time.monotonic()
         self._refusals += 1
         self._refused_since_s = now_s if self._refused_since_s is None else self._refused_since_s
         if refused.why is not Refusal.RATE and now_s - self._refused_since_s > self.patience_s:
             self.stop(refused.why, refused.msg)
         pause_s = pause_after_refusal_s(refused, times=self._refusals) * (1.0 + 0.2 * fraction)
-        self._paused_until_s = max(self._paused_until_s, now_s + pause_s)
+        self._paused_until_s = max(self._paused_until_s, now_s + min(pause_s, LONGEST_PAUSE_S))
+        return _longer_wait(refused) or self._why_stopped()
+
+    def in_doubt(self, order: Ambiguous) -> str | None:
+        """Nobody knows whether KIE took an order. Stop if what answered is not KIE; what a person should know."""
+        self._is_answered = True
+        if order.is_not_kie:
+            self._stop_at_stranger(order.reason)
+        return self._why_stopped()
+
+    def _stop_at_stranger(self, told: str) -> None:
+        self.stop(Refusal.NOT_KIE, f"{host_of(self.client.base_url)} does not answer as KIE does ({told})")
+
+    def _why_stopped(self) -> str | None:
+        return None if self.stopped is None else f"{self.stopped}."
+
+    async def _first_answered(self) -> None:
+        """One order goes ahead of all others, for a moment: where a stranger answers it, only one is in doubt."""
+        while self._is_first_order_out():  # noqa: ASYNC110  two may be waiting, and either may be the next first
+            await anyio.sleep(0.01)
+        self._first_grant_s = self._first_grant_s or time.monotonic()
+
+    def _is_first_order_out(self) -> bool:
+        if self._is_answered or self.stopped is not None or self._first_grant_s is None:
+            return False
+        return time.monotonic() - self._first_grant_s < _FIRST_ANSWER_S
 
     async def _unpaused(self) -> None:
         # In short steps, because the pause may grow, and the account stop, while we wait.
         while self.stopped is None and (left_s := self._paused_until_s - time.monotonic()) > 0:  # noqa: ASYNC110
             await anyio.sleep(min(left_s, 1.0))
+
+
+def _longer_wait(refused: Refused) -> str | None:
+    asked_s = refused.retry_after_s or 0.0
+    if refused.why is not Refusal.RATE or asked_s <= LONGEST_PAUSE_S:
+        return None
+    return f"KIE asks to wait {asked_s:,.0f} s; waiting {LONGEST_PAUSE_S / 60:g} min, then asking again."
 
 
 @contextlib.asynccontextmanager

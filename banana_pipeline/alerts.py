@@ -12,7 +12,9 @@ import time
 
 import httpx
 
-from banana_pipeline.core.failures import UserError
+from banana_pipeline.core.failures import SettingsError, UserError
+from banana_pipeline.kie.certificates import ssl_context
+from banana_pipeline.kie.proxies import environment_proxies
 
 TIMEOUT_S = 5.0
 _TRIES = 3
@@ -47,10 +49,13 @@ def _post(webhook_url: str, text: str) -> str:
     try:
         timeout = {"timeout": httpx.Timeout(TIMEOUT_S).as_dict()}
         request = httpx.Request("POST", webhook_url.strip(), json={"text": text}, extensions=timeout)
-        with httpx.HTTPTransport() as transport:
+        verify = ssl_context()
+        with httpx.HTTPTransport(verify=verify, proxy=environment_proxies(verify).for_url(request.url)) as transport:
             response = transport.handle_request(request)
             response.read()
             response.close()
+    except SettingsError as error:
+        return str(error)
     except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
         return type(error).__name__
     return "" if response.is_success else f"HTTP {response.status_code}"

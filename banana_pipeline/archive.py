@@ -23,8 +23,9 @@ import stamina
 from banana_pipeline.core.decisions import LOST_WORDS, is_lost
 from banana_pipeline.core.failures import BananaError, Gone, KieError, ReadFailed
 from banana_pipeline.core.told import sentence_of
+from banana_pipeline.kie.addresses import ForbiddenAddress
 from banana_pipeline.kie.client import KieClient
-from banana_pipeline.kie.downloads import ForbiddenAddress, download
+from banana_pipeline.kie.downloads import download
 from banana_pipeline.progress import Progress
 from banana_pipeline.store.images import ArchivedImage, ImageArchive
 from banana_pipeline.store.picture_bytes import BadImage

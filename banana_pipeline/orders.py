@@ -69,10 +69,8 @@ class Orders:
             with anyio.CancelScope(shield=True):
                 attempt = await self._record(attempt, outcome)
             self._answered(post)
-        if isinstance(outcome, Refused):
-            account.refused(outcome, fraction=random.random())
-        elif isinstance(outcome, Created):
-            account.accepted()
+        if (notice := _told_to(account, outcome)) is not None:
+            self.progress.notice(notice)
         await self.on_ordered(account, wanted, attempt)
 
     def _answered(self, post: anyio.CancelScope) -> None:
@@ -107,6 +105,16 @@ class Orders:
                 f"--task-id {attempt.attempt_id}={task_id}"
             )
             raise
+
+
+def _told_to(account: Account, outcome: CreateOutcome) -> str | None:
+    """Let the account draw its conclusions; what a person should know of them."""
+    if isinstance(outcome, Refused):
+        return account.refused(outcome, fraction=random.random())
+    if isinstance(outcome, Ambiguous):
+        return account.in_doubt(outcome)
+    account.accepted()
+    return None
 
 
 async def _cancel_when(event: anyio.Event, scope: anyio.CancelScope) -> None:

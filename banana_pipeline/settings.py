@@ -21,6 +21,7 @@ from banana_pipeline.core.failures import SettingsError
 from banana_pipeline.core.setting_text import api_keys, setting, shown_value
 from banana_pipeline.kie.json_values import is_plain
 from banana_pipeline.kie.pace import RateLimit, parse_rate
+from banana_pipeline.kie.service_address import service_address
 from banana_pipeline.setting_places import dagster_home, folder, is_anchored, ledger_default, ledger_url, require_folder
 from banana_pipeline.store.places import place_text
 
@@ -104,11 +105,13 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
     _check_names(environ)
     data_dir = folder(environ, "BANANA_DATA_DIR", "data")
     own_ledger_url = ledger_url(environ)
-    base_url = _address(environ, "KIE_BASE_URL") or KIE_BASE_URL
+    base_url = service_address(_address(environ, "KIE_BASE_URL") or KIE_BASE_URL, "KIE_BASE_URL")
+    upload_base_url = _address(environ, "KIE_UPLOAD_BASE_URL") or _upload_default(base_url)
+    upload_base_url = service_address(upload_base_url, "KIE_UPLOAD_BASE_URL")
     return Settings(
         api_keys=_keys(environ),
         base_url=base_url,
-        upload_base_url=_address(environ, "KIE_UPLOAD_BASE_URL") or _upload_default(base_url),
+        upload_base_url=upload_base_url,
         data_dir=data_dir,
         prompts_dir=folder(environ, "BANANA_PROMPTS_DIR", place_text(data_dir / "prompts")),
         ledger_url=own_ledger_url or ledger_default(data_dir),

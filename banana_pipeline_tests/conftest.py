@@ -1,5 +1,6 @@
 """What every test needs, wherever it stands."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -11,3 +12,11 @@ def no_instance_of_another_test() -> Iterator[None]:
     """Dagster keeps the last instance that was opened in mind for all definitions built later, also when it is gone."""
     with set_defs_state_storage(None):
         yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_way_out_of_its_own() -> None:
+    """The machine's own proxies and certificates decide no test."""
+    for name in list(os.environ):
+        if name.upper().endswith("_PROXY") or name in {"SSL_CERT_FILE", "SSL_CERT_DIR"}:
+            del os.environ[name]

@@ -22,6 +22,8 @@ from banana_pipeline.store.tables import find_tables
 
 DEMO_KEY = "demo-key-of-the-emulator"
 _OWN_SETTINGS = ("KIE_", "BANANA_")
+# Nothing of a demo leaves this machine: what is wrong with the way out must not stop it.
+_WAYS_OUT = ("_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR")
 
 
 @contextlib.contextmanager
@@ -54,7 +56,7 @@ def demo_world(port: int = 0) -> Iterator[Settings]:
 def _environment(**values: str) -> Iterator[None]:
     before = dict(os.environ)
     for name in list(os.environ):
-        if name.startswith(_OWN_SETTINGS):
+        if name.startswith(_OWN_SETTINGS) or name.upper().endswith(_WAYS_OUT):
             del os.environ[name]
     os.environ.update(values)
     try:

@@ -25,7 +25,9 @@ from banana_pipeline.defs.automation import JOB_NAME
 from banana_pipeline.defs.launches import LAUNCH_TAG
 from banana_pipeline.defs.partitions import contiguous_ranges, range_tags, register_shards
 from banana_pipeline.defs.resources import FilesResource
-from banana_pipeline.kie.client import check_key
+from banana_pipeline.kie.certificates import ssl_context
+from banana_pipeline.kie.keys import check_key
+from banana_pipeline.kie.proxies import environment_proxies
 from banana_pipeline.progress import STOPPED_NOTICE, Progress
 from banana_pipeline.settings import Settings
 from banana_pipeline.store.files import is_local, local_path
@@ -178,10 +180,11 @@ def _run_config(options: RunOptions) -> dict[str, Any]:
 
 
 def require_key(settings: Settings) -> None:
-    """Raises SettingsError if there is no key to pay with, or one that cannot be sent."""
+    """Raises SettingsError if there is no key to pay with, or one that cannot be sent, or no way to send it."""
     if not settings.api_keys:
         raise SettingsError(
             "KIE_API_KEY is not set; set it to your key from kie.ai, or try 'banana demo', which needs none."
         )
     for key in settings.api_keys:
         check_key(key)
+    environment_proxies(ssl_context())

@@ -12,7 +12,13 @@ from enum import StrEnum
 
 from banana_pipeline.core.attempts import GIVEN_UP, Attempt, AttemptState
 from banana_pipeline.core.failures import Refusal, Refused, TaskFailure, create_meaning, task_failure
-from banana_pipeline.core.timing import MAINTENANCE_PAUSE_S, NOT_SENT_PAUSE_S, RATE_WINDOW_PAUSE_S, backoff_s
+from banana_pipeline.core.timing import (
+    LONGEST_PAUSE_S,
+    MAINTENANCE_PAUSE_S,
+    NOT_SENT_PAUSE_S,
+    RATE_WINDOW_PAUSE_S,
+    backoff_s,
+)
 
 _MOST_TRIES_UNLESS_TRANSIENT = 2
 
@@ -82,7 +88,8 @@ def live_attempt(history: Sequence[Attempt]) -> Attempt | None:
 def refusal_of(attempt: Attempt) -> Refusal:
     """Why a ``refused`` attempt was refused, read again from what KIE said."""
     if attempt.fail_code is None:
-        return Refusal.NOT_SENT
+        is_strange = (attempt.status_reason or "").partition(":")[0] == Refusal.NOT_KIE
+        return Refusal.NOT_KIE if is_strange else Refusal.NOT_SENT
     meaning = create_meaning(code=int(attempt.fail_code), msg=attempt.fail_msg or "", task_id=None)
     return meaning.why if isinstance(meaning, Refused) else Refusal.PARAMETERS
 
@@ -121,9 +128,9 @@ def next_number(history: Sequence[Attempt]) -> int:
 
 
 def pause_after_refusal_s(refused: Refused, *, times: int) -> float:
-    """Seconds to leave the account alone after a passing refusal, the ``times``-th in a row."""
+    """Seconds to leave the account alone after a passing refusal, the ``times``-th in a row; two minutes at most."""
     if refused.why is Refusal.RATE:
-        return max(RATE_WINDOW_PAUSE_S, refused.retry_after_s or 0.0)
+        return min(LONGEST_PAUSE_S, max(RATE_WINDOW_PAUSE_S, refused.retry_after_s or 0.0))
     if refused.why is Refusal.MAINTENANCE:
         return MAINTENANCE_PAUSE_S
     return backoff_s(tries=times, first_s=NOT_SENT_PAUSE_S)

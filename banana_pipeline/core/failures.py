@@ -10,8 +10,10 @@ meaning. Does not live here: HTTP, JSON (``kie.wire`` reads those), and what to 
     │   └── LedgerError
     ├── KieError                a read (query, upload, download, credit) that did not work
     │   ├── KeyRefused          401/403: nothing can be sent with this key
+    │   │   └── LockedOut       nor with another: it was not KIE that said so
     │   └── ReadFailed          anything else; retrying is harmless, reads are free
     │       ├── Unreachable     no connection could be made
+    │       ├── NotKie          something answered, and it was not KIE's API
     │       ├── Gone            it is not there (any more)
     │       └── ForbiddenAddress (kie.downloads)  a picture's address that is never asked
     └── IllegalTransition       a bug: an attempt was moved along an arrow that does not exist
@@ -51,7 +53,11 @@ class KieError(BananaError):
 
 
 class KeyRefused(KieError):
-    """KIE does not accept the key (401, or 403 before the API is reached)."""
+    """KIE does not accept the key (401 or 403)."""
+
+
+class LockedOut(KeyRefused):
+    """403, and not in KIE's form: something before the API lets nobody in."""
 
 
 class ReadFailed(KieError):
@@ -60,6 +66,10 @@ class ReadFailed(KieError):
 
 class Unreachable(ReadFailed):
     """The service could not even be connected to."""
+
+
+class NotKie(ReadFailed):
+    """Something answered that is not KIE's API: a web page, a login, a gateway on the way, another service."""
 
 
 class Gone(ReadFailed):
@@ -89,11 +99,12 @@ class Refusal(StrEnum):
     PARAMETERS = "bad_parameters"
     DISABLED = "feature_disabled"
     NOT_SENT = "not_sent"
+    NOT_KIE = "not_kie"  # what stands at the address, or before it, is not KIE's API: no prompt is guilty of that
 
     @property
     def is_account_wide(self) -> bool:
         """True when no other request of this account can succeed either, until a person acts."""
-        return self in {Refusal.KEY, Refusal.CREDITS, Refusal.KEY_CAP, Refusal.DISABLED}
+        return self in {Refusal.KEY, Refusal.CREDITS, Refusal.KEY_CAP, Refusal.DISABLED, Refusal.NOT_KIE}
 
     @property
     def is_passing(self) -> bool:
@@ -123,10 +134,12 @@ class Ambiguous:
     """The POST's fate is unknown: a task may exist and be charged. A machine never sends it again.
 
     ``named_task_id``: an id that the answer names elsewhere than KIE does; the task's, if its record proves it.
+    ``is_not_kie``: the answer was a whole one, and not KIE's: the next order would meet the same.
     """
 
     reason: str
     named_task_id: str | None = None
+    is_not_kie: bool = False
 
 
 CreateOutcome = Created | Refused | Ambiguous
@@ -173,6 +186,11 @@ _REFUSED_BY_CODE = {
     505: Refusal.DISABLED,
 }
 
+# With these a gateway, a proxy or another service says that it will not pass the request on or cannot serve it: no task
+# was made. 408, 409, 425 and all others may be said after KIE has seen the order.
+_TURNED_AWAY = frozenset({400, 403, 404, 405, 406, 407, 410, 411, 413, 414, 415, 417, 421, 422, 426, 431})
+_PAGE = re.compile(r"\s*<(!doctype|!--|\?xml|html|head|title|body)\b", re.IGNORECASE)
+
 # Code 500 is used both for a bad parameter (nothing made) and for an internal failure (anything possible). Only the
 # wire texts of section 2 prove the first; every other text stays ambiguous, because a wrong guess costs money.
 _VALIDATION_TEXT = re.compile(
@@ -205,9 +223,35 @@ def create_meaning(
     if code == 500 and _VALIDATION_TEXT.search(msg):
         return Refused(why=Refusal.PARAMETERS, code=code, msg=msg)
     refusal = _REFUSED_BY_CODE.get(code) if code is not None else None
+    if refusal is Refusal.PARAMETERS and _is_about_the_address(code, msg):
+        refusal = Refusal.NOT_KIE
     if refusal is not None:
         return Refused(why=refusal, code=code, msg=msg, retry_after_s=retry_after_s)
     return Ambiguous(reason=f"answer {code if code is not None else 'unreadable'}: {msg or 'no text'}")
+
+
+def strange_create_meaning(
+    *, http_status: int, told: str, is_whole: bool, retry_after_s: float | None = None
+) -> CreateOutcome:
+    """What an answer to createTask means that is not in KIE's form (and names no task): somebody else has spoken.
+
+    Args:
+        told: the answer in a few words.
+        is_whole: it is a page or an object of somebody else, not KIE's own answer cut off on its way.
+    """
+    why = _REFUSED_BY_CODE.get(http_status)
+    if http_status in _TURNED_AWAY:
+        return Refused(why=Refusal.NOT_KIE, code=None, msg=told)
+    if http_status < 500 and why is not None:
+        return Refused(why=why, code=http_status, msg=told, retry_after_s=retry_after_s)
+    # A redirect, too: to a login it means that nobody took the order, but 302 and 303 are also said after taking one.
+    is_not_kie = 300 <= http_status < 400 or (http_status < 300 and is_whole)
+    return Ambiguous(reason=f"answer {told}", is_not_kie=is_not_kie)
+
+
+def _is_about_the_address(code: int | None, msg: str) -> bool:
+    """No page is KIE's, and "not found" concerns the address unless it is said of the model that the row asks for."""
+    return bool(_PAGE.match(msg)) or (code in {404, 405} and "model" not in msg.lower())
 
 
 def fetch_meaning(*, code: int | None, has_record: bool, is_kies_own: bool = True) -> FetchMeaning:

@@ -30,6 +30,9 @@ PICTURE_AT_RISK_S = 20 * 3600.0
 
 RATE_WINDOW_PAUSE_S = 10.0
 MAINTENANCE_PAUSE_S = 120.0
+LONGEST_PAUSE_S = 120.0
+"""After a 429, whatever ``Retry-After`` says: a day would stop all buying, and asking again is free."""
+
 NOT_SENT_PAUSE_S = 3.0
 
 _PRIOR_FIRST_POLL_S = 3.0

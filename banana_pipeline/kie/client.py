@@ -1,7 +1,8 @@
 """KieClient: one method per endpoint.
 
-Lives here: sockets, headers, time limits. Does not live here: JSON (``kie.wire``), what httpx raises
-(``kie.errors_of_http``), fetching results (``kie.downloads``), pace (``kie.pace``), what to do next (``generate``).
+Lives here: headers, time limits. Does not live here: JSON (``kie.wire``), bytes (``kie.bodies``), the way there
+(``kie.transport``), what httpx raises (``kie.errors_of_http``), fetching results (``kie.downloads``), pace
+(``kie.pace``), what to do next (``generate``).
 
 createTask is sent once, whatever happens: it is not idempotent and each accepted POST is a new paid task. Everything
 else is free and is retried by the one named policy below. The key goes to KIE's two hosts and to no other.
@@ -13,7 +14,8 @@ import base64
 import contextlib
 import dataclasses
 import json
-from collections.abc import AsyncIterator, Generator, Mapping
+from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, datetime
 from importlib.metadata import version
 
 import anyio
@@ -26,15 +28,22 @@ from banana_pipeline.core.failures import (
     FetchMeaning,
     Gone,
     KeyRefused,
+    LockedOut,
+    NotKie,
     ReadFailed,
     Refusal,
     Refused,
-    SettingsError,
 )
 from banana_pipeline.core.requests import account_name
 from banana_pipeline.core.timing import POST_TIMEOUT_S
-from banana_pipeline.kie.errors_of_http import NEVER_SENT, read_errors, why
-from banana_pipeline.kie.transport import SpreadTransport
+from banana_pipeline.kie.addresses import AddressRules
+from banana_pipeline.kie.bodies import ACCEPTED_ENCODINGS, BadBody, read_body, tame_redirect, wait_asked_s
+from banana_pipeline.kie.certificates import ssl_context
+from banana_pipeline.kie.errors_of_http import NEVER_SENT, Departure, cannot_reach, host_of, read_errors, why
+from banana_pipeline.kie.keys import Bearer, check_key
+from banana_pipeline.kie.proxies import environment_proxies
+from banana_pipeline.kie.service_address import service_address
+from banana_pipeline.kie.transport import RoutedTransport, SpreadTransport
 from banana_pipeline.kie.wire import (
     Answer,
     Fetched,
@@ -46,11 +55,12 @@ from banana_pipeline.kie.wire import (
 )
 
 USER_AGENT = f"banana-pipeline/{version('banana-pipeline')}"
-_SHORTEST_REAL_KEY = 12
 
+_RECORD = "/api/v1/jobs/recordInfo"
 _JSON = {"Content-Type": "application/json"}
 _READ_TIMEOUT_S = 20.0
-_UPLOAD_TIMEOUT_S = 60.0
+_UPLOAD_TIMEOUT_S = 60.0  # for each piece; 30 MB over a slow line take longer
+_WHOLE_UPLOAD_S = 600.0
 
 # Its log lines would repeat, in other words, what the caller tells in the end.
 stamina.instrumentation.set_on_retry_hooks([])
@@ -63,22 +73,24 @@ def free_call_policy() -> stamina.AsyncRetryingCaller:
 
 @contextlib.asynccontextmanager
 async def open_client(*, api_key: str, base_url: str, upload_base_url: str) -> AsyncIterator[KieClient]:
-    """A client with its connections, closed at the end."""
-    transport = SpreadTransport(verify=httpx.create_ssl_context())
-    async with httpx.AsyncClient(transport=transport, headers={"User-Agent": USER_AGENT}) as http:
+    """A client with its connections, through the proxies of the environment, closed at the end.
+
+    Raises:
+        SettingsError: the key, an address, a proxy or the file of certificates cannot be used.
+    """
+    verify = ssl_context()
+    transport = RoutedTransport(environment_proxies(verify), lambda proxy: SpreadTransport(verify=verify, proxy=proxy))
+    headers = {"User-Agent": USER_AGENT, "Accept-Encoding": ACCEPTED_ENCODINGS}
+    hooks = {"response": [tame_redirect]}
+    async with httpx.AsyncClient(transport=transport, headers=headers, event_hooks=hooks) as http:
         yield KieClient(api_key=api_key, base_url=base_url, upload_base_url=upload_base_url, http=http)
 
 
-class _Bearer(httpx.Auth):
-    """Puts the key into a request at the last moment: as an argument it would be a local variable of every function on
-    the way, and tools that print tracebacks with local variables would show it."""
+def _timeout(seconds: float) -> httpx.Timeout:
+    return httpx.Timeout(seconds, connect=min(seconds, 10.0))
 
-    def __init__(self, key: str) -> None:
-        self.key = key
 
-    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        request.headers["Authorization"] = f"Bearer {self.key}"
-        yield request
+_SHORT = _timeout(_READ_TIMEOUT_S)
 
 
 class KieClient:
@@ -90,9 +102,10 @@ class KieClient:
     """
 
     def __init__(self, *, api_key: str, base_url: str, upload_base_url: str, http: httpx.AsyncClient) -> None:
-        self.base_url = _base(base_url, "KIE_BASE_URL")
-        self.upload_base_url = _base(upload_base_url, "KIE_UPLOAD_BASE_URL")
-        self._auth = _Bearer(check_key(api_key))
+        self.base_url = service_address(base_url, "KIE_BASE_URL")
+        self.upload_base_url = service_address(upload_base_url, "KIE_UPLOAD_BASE_URL")
+        self._rules = AddressRules.of(self.base_url)
+        self._auth = Bearer(check_key(api_key))
         self.account = account_name(api_key)
         self._http = http
 
@@ -102,17 +115,20 @@ class KieClient:
     async def create_task(self, body: Mapping[str, object]) -> CreateOutcome:
         """POST createTask, once. Never raises for anything the network or KIE does: the outcome is the answer."""
         content = json.dumps(body, ensure_ascii=False).encode("utf-8")
-        timeout = _timeout(POST_TIMEOUT_S)
         url = f"{self.base_url}/api/v1/jobs/createTask"
+        departure = Departure()
         try:
             # httpx counts each read anew; a claim runs out, so the whole exchange must end before it.
             with anyio.fail_after(POST_TIMEOUT_S):
-                response = await self._http.post(url, content=content, headers=_JSON, auth=self._auth, timeout=timeout)
-            return read_created(self._answer(response))
-        except NEVER_SENT as error:
-            return Refused(why=Refusal.NOT_SENT, code=None, msg=f"{self.base_url} cannot be reached ({why(error)})")
+                answer = await self._asked(
+                    "POST", url, content=content, headers=_JSON, timeout=_timeout(POST_TIMEOUT_S),
+                    extensions={"trace": departure},
+                )  # fmt: skip
+            return read_created(answer)
         except Exception as error:  # also what nobody has thought of: the order may have arrived
-            return Ambiguous(reason=f"no answer to the order: {why(error)}")
+            if isinstance(error, NEVER_SENT) or departure.is_certainly_not_sent:
+                return Refused(why=Refusal.NOT_SENT, code=None, msg=cannot_reach(url, error))
+            return Ambiguous(reason=f"no answer to the order: {why(error)}", is_not_kie=isinstance(error, BadBody))
 
     async def fetch_task(self, task_id: str, *, timeout_s: float = _READ_TIMEOUT_S) -> Fetched:
         """GET recordInfo, once: polling again is the caller's rhythm. Nothing raises: errors are meanings too.
@@ -122,7 +138,7 @@ class KieClient:
         """
         try:
             with anyio.fail_after(timeout_s):
-                answer = await self._get("/api/v1/jobs/recordInfo", {"taskId": task_id}, timeout_s)
+                answer = await self._get(_RECORD, {"taskId": task_id}, _timeout(timeout_s), is_any_form=True)
         except KeyRefused as error:
             return Fetched(meaning=FetchMeaning.KEY, msg=str(error))
         except ReadFailed as error:
@@ -146,31 +162,19 @@ class KieClient:
         Raises:
             KeyRefused, ReadFailed: as `credits`.
         """
-
-        async def once() -> str:
-            form = {"uploadPath": path, "fileName": file_name}
-            return await self._upload("/api/file-stream-upload", data=form, files={"file": (file_name, data)})
-
-        return await free_call_policy()(ReadFailed, once)
+        form = {"uploadPath": path, "fileName": file_name}
+        return await self._upload("/api/file-stream-upload", data=form, files={"file": (file_name, data)})
 
     async def upload_base64(self, data: bytes, *, path: str, file_name: str) -> str:
         """As `upload`, as JSON; for files up to about 10 MB."""
         text = base64.b64encode(data).decode("ascii")
-
-        async def once() -> str:
-            body = {"base64Data": text, "uploadPath": path, "fileName": file_name}
-            return await self._upload("/api/file-base64-upload", json=body)
-
-        return await free_call_policy()(ReadFailed, once)
+        body = {"base64Data": text, "uploadPath": path, "fileName": file_name}
+        return await self._upload("/api/file-base64-upload", json=body)
 
     async def upload_from_url(self, url: str, *, path: str, file_name: str) -> str:
         """Let KIE fetch a public URL and keep it; the URL to use as an ``image_input`` entry."""
-
-        async def once() -> str:
-            body = {"fileUrl": url, "uploadPath": path, "fileName": file_name}
-            return await self._upload("/api/file-url-upload", json=body)
-
-        return await free_call_policy()(ReadFailed, once)
+        body = {"fileUrl": url, "uploadPath": path, "fileName": file_name}
+        return await self._upload("/api/file-url-upload", json=body)
 
     async def download_url(self, result_url: str) -> str:
         """A fresh link (20 minutes) for a result URL. Raises KeyRefused, Gone, ReadFailed."""
@@ -184,7 +188,19 @@ class KieClient:
                 raise Gone(told, code=answer.code, is_kies_own=True)
             raise ReadFailed(told)
 
-        return await free_call_policy()(ReadFailed, once)
+        link = await free_call_policy()(ReadFailed, once)
+        self._rules.check_text(link)
+        return link
+
+    async def answers_as_kie(self) -> bool:
+        """Is there KIE's API at all? Asks for a task that nobody has; False where no answer is in KIE's form."""
+        try:
+            await free_call_policy()(ReadFailed, self._get, _RECORD, {"taskId": "0" * 32})
+        except (LockedOut, ReadFailed):
+            return False
+        except KeyRefused:
+            pass
+        return True
 
     async def _credits(self) -> float:
         answer = await self._get("/api/v1/chat/credit", {})
@@ -194,60 +210,48 @@ class KieClient:
         return balance
 
     async def _upload(self, path: str, **content: object) -> str:
-        answer = await self._send(
-            "POST", f"{self.upload_base_url}{path}", timeout=_timeout(_UPLOAD_TIMEOUT_S), **content
-        )
-        url = read_upload(answer)
-        if url is None:
-            raise ReadFailed(f"the upload was not accepted: {_said(answer)}")
+        address, timeout = f"{self.upload_base_url}{path}", _timeout(_UPLOAD_TIMEOUT_S)
+
+        async def once() -> str:
+            answer = await self._send("POST", address, within_s=_WHOLE_UPLOAD_S, timeout=timeout, **content)
+            if (url := read_upload(answer)) is None:
+                raise ReadFailed(f"the upload was not accepted: {_said(answer)}")
+            return url
+
+        url = await free_call_policy()(ReadFailed, once)
+        self._rules.check_text(url, "the address of the upload")
         return url
 
-    async def _get(self, path: str, params: Mapping[str, str], timeout_s: float = _READ_TIMEOUT_S) -> Answer:
-        return await self._send("GET", f"{self.base_url}{path}", params=params, timeout=_timeout(timeout_s))
+    async def _get(
+        self, path: str, params: Mapping[str, str], timeout: httpx.Timeout = _SHORT, *, is_any_form: bool = False
+    ) -> Answer:
+        url = f"{self.base_url}{path}"
+        return await self._send("GET", url, params=params, timeout=timeout, is_any_form=is_any_form)
 
-    async def _send(self, method: str, url: str, **content: object) -> Answer:
-        content.setdefault("timeout", _timeout(_READ_TIMEOUT_S))
-        with read_errors(url):
-            response = await self._http.request(method, url, auth=self._auth, **content)  # pyright: ignore[reportArgumentType]
-        answer = self._answer(response)
+    async def _send(
+        self, method: str, url: str, *, within_s: float = _READ_TIMEOUT_S, is_any_form: bool = False, **content: object
+    ) -> Answer:
+        """``is_any_form``: also an answer without KIE's code, which may still hold what is looked for."""
+        content.setdefault("timeout", _SHORT)
+        with read_errors(url), anyio.fail_after(within_s):
+            answer = await self._asked(method, url, **content)
+        if answer.http_status == 403 and not answer.is_kies_own:
+            raise LockedOut(f"{host_of(url)} lets nobody in ({answer.told})")
         if answer.code in {401, 403}:
             raise KeyRefused(f"KIE does not accept the key of account {self.account}: {_said(answer)}")
+        if not answer.is_kies_own and not is_any_form:
+            raise NotKie(f"{host_of(url)} does not answer as KIE does ({answer.told})")
         return answer
 
-    def _answer(self, response: httpx.Response) -> Answer:
-        answer = read_answer(response.status_code, response.content, response.headers.get("Retry-After"))
-        key = self._auth.key
-        if len(key) < _SHORTEST_REAL_KEY or key not in answer.msg:
-            return answer
-        # A service that quotes the key in a complaint must not bring it into a log or a table.
-        return dataclasses.replace(answer, msg=answer.msg.replace(key, "[key]"))
-
-
-def _timeout(seconds: float) -> httpx.Timeout:
-    return httpx.Timeout(seconds, connect=min(seconds, 10.0))
+    async def _asked(self, method: str, url: str, **content: object) -> Answer:
+        async with self._http.stream(method, url, auth=self._auth, **content) as response:  # pyright: ignore[reportArgumentType]
+            body = await read_body(response)
+        answer = read_answer(response.status_code, body)
+        if response.has_redirect_location and not answer.is_kies_own:
+            answer = dataclasses.replace(answer, msg=f"leads to {response.headers['Location']}")
+        waits_s = wait_asked_s(response.headers, datetime.now(UTC))
+        return dataclasses.replace(answer, msg=self._auth.hidden_in(answer.msg), retry_after_s=waits_s)
 
 
 def _said(answer: Answer) -> str:
-    code = answer.code if answer.code is not None else f"HTTP {answer.http_status}"
-    return f"{code} {answer.msg}".strip()
-
-
-def _base(url: str, setting: str) -> str:
-    try:
-        parsed = httpx.URL(url)
-    except httpx.InvalidURL:
-        parsed = httpx.URL("")
-    if parsed.scheme not in {"http", "https"} or not parsed.host or not 0 < (parsed.port or 443) < 65536:
-        raise SettingsError(f"{setting} is {url!r}; set it to an address such as https://api.kie.ai")
-    return url.rstrip("/")
-
-
-def check_key(api_key: str) -> str:
-    """The key, if it can stand in a header.
-
-    Raises:
-        SettingsError: it cannot; the text does not repeat it.
-    """
-    if not api_key or not api_key.isascii() or any(c.isspace() or not c.isprintable() for c in api_key):
-        raise SettingsError("KIE_API_KEY has blanks or unusual characters; copy the key again from kie.ai")
-    return api_key
+    return f"{answer.code or ''} {answer.msg}".strip()

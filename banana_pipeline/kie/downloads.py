@@ -1,30 +1,34 @@
 """Downloads of results, whose addresses are strangers' input.
 
-Lives here: which addresses may be asked, redirects, limits of size and time. Does not live here: KIE's own calls and
-the key (``kie.client``), trying again (``archive``), what a picture is (``store.images``).
+Lives here: redirects, limits of size and time, and that nothing is asked against the rules. Does not live here: the
+rules (``kie.addresses``), KIE's own calls and the key (``kie.client``), trying again (``archive``), what a picture is
+(``store.images``).
 
-Nobody who can choose a result URL may make this machine talk to itself, its neighbours or its cloud's metadata service.
 Each request is checked by its URL and each new connection by the address it really goes to. Both checks are part of the
-transport, below everything that follows redirects or tries a second way, so that nothing can go round them.
+transport, below everything that follows redirects or tries a second way, so that nothing can go round them. A proxy
+looks names up by itself, so there a request is checked by its name and by what the name means here, if anything
+(docs/decisions/0009-proxies-and-strangers-at-the-address.md).
 """
 
 from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 import anyio
 import httpcore
 import httpx
 
 from banana_pipeline.core.failures import Gone, ReadFailed
+from banana_pipeline.kie.addresses import AddressRules, ForbiddenAddress
+from banana_pipeline.kie.certificates import ssl_context
 from banana_pipeline.kie.client import USER_AGENT
-from banana_pipeline.kie.errors_of_http import host_of, read_errors
-from banana_pipeline.kie.transport import KEEP_ALIVE_S, SpreadTransport
+from banana_pipeline.kie.errors_of_http import read_errors
+from banana_pipeline.kie.proxies import environment_proxies
+from banana_pipeline.kie.transport import KEEP_ALIVE_S, RoutedTransport, SpreadTransport
 
 MAX_DOWNLOAD_BYTES = 128 * 1024 * 1024
 MAX_REDIRECTS = 3
@@ -36,46 +40,10 @@ _MOST_ADDRESSES = 4
 # the memory before the limit of size is looked at.
 _KNOWN_ENCODINGS = {"", "identity", "gzip", "deflate"}
 
-# Everything else in IPv6 is local, reserved, or carries an IPv4 address inside (mapped, NAT64).
-_IPV6_INTERNET = ip_network("2000::/3")
-# Called global by `ipaddress`: 6to4 and its relays lead to the IPv4 address inside; the last is for documents.
-_NOT_PUBLIC = tuple(ip_network(net) for net in ("2002::/16", "192.88.99.0/24", "3fff::/20"))
+_LOOK_UP_S = 2.0  # behind a proxy names are often unknown here, and some machines take half a minute to say so
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 """``(host, port) -> addresses``; raises OSError where there is none."""
-
-
-class ForbiddenAddress(ReadFailed):
-    """An address that is never asked. Trying again cannot help."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class AddressRules:
-    """Where results may be fetched from.
-
-    Args:
-        home: the host of ``KIE_BASE_URL``. A person chose it, so it may lie anywhere; if it is this machine (the
-            emulator), results may come from this machine, and without TLS.
-    """
-
-    home: str
-
-    @property
-    def is_home_here(self) -> bool:
-        return self.home == "localhost" or _is_loopback(self.home)
-
-    def check_url(self, url: httpx.URL) -> None:
-        """Raises ForbiddenAddress."""
-        if url.userinfo:
-            raise ForbiddenAddress(f"the picture's address at {url.host} contains a user name or password")
-        if not url.host or url.scheme not in ({"http", "https"} if self.is_home_here else {"https"}):
-            raise ForbiddenAddress(f"the picture's address ({host_of(str(url))}) is not an https address")
-
-    def allows(self, host: str, address: str) -> bool:
-        """Whether ``address``, to which ``host`` leads, may be connected to."""
-        if host == self.home and not self.is_home_here:
-            return True
-        return _is_public(address) or (self.is_home_here and _is_loopback(address))
 
 
 async def resolve_host(host: str, port: int) -> list[str]:
@@ -92,11 +60,17 @@ async def open_downloads(*, base_url: str, resolve: Resolve = resolve_host) -> A
     Args:
         base_url: the ``KIE_BASE_URL`` in use.
     """
-    rules = AddressRules(home=httpx.URL(base_url).raw_host.decode("ascii"))
+    rules, verify = AddressRules.of(base_url), ssl_context()
     no_cookies = CookieJar(policy=DefaultCookiePolicy(allowed_domains=[]))
     # Pictures are compressed already.
     headers = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity"}
-    transport = _CheckedTransport(rules, resolve)
+
+    def way(proxy: httpx.Proxy | None) -> httpx.AsyncBaseTransport:
+        if proxy is None:
+            return _CheckedTransport(rules, resolve, verify)
+        return _NamedTransport(rules, resolve, verify, proxy)
+
+    transport = RoutedTransport(environment_proxies(verify), way)
     async with httpx.AsyncClient(transport=transport, headers=headers, cookies=no_cookies) as http:
         yield http
 
@@ -153,8 +127,8 @@ def _check_size(size_bytes: int) -> None:
 class _CheckedTransport(SpreadTransport):
     """Asks only what the rules allow."""
 
-    def __init__(self, rules: AddressRules, resolve: Resolve) -> None:
-        super().__init__(verify=httpx.create_ssl_context())
+    def __init__(self, rules: AddressRules, resolve: Resolve, verify: ssl.SSLContext) -> None:
+        super().__init__(verify=verify)
         self._rules = rules
         self._network = _CheckedNetwork(rules, resolve)
 
@@ -176,6 +150,33 @@ class _CheckedTransport(SpreadTransport):
             network_backend=self._network,
         )
         return transport
+
+
+class _NamedTransport(SpreadTransport):
+    """Names only those hosts to a proxy that the rules allow."""
+
+    def __init__(self, rules: AddressRules, resolve: Resolve, verify: ssl.SSLContext, proxy: httpx.Proxy) -> None:
+        super().__init__(verify=verify, proxy=proxy)
+        self._rules = rules
+        self._resolve = resolve
+        self._allowed: set[str] = set()
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        self._rules.check_url(request.url)
+        await self._check_name(request.url)
+        return await super().handle_async_request(request)
+
+    async def _check_name(self, url: httpx.URL) -> None:
+        host = url.raw_host.decode("ascii")
+        if host in self._allowed:
+            return
+        found: Sequence[str] = ()
+        with anyio.move_on_after(_LOOK_UP_S), contextlib.suppress(OSError, UnicodeError):
+            found = await self._resolve(host, url.port or 443)
+        # All of them, unlike below: which one the proxy takes is not ours to choose.
+        if not self._rules.allows_name(host) or not all(self._rules.allows(host, one) for one in found):
+            raise ForbiddenAddress(f"the picture's address leads to {host}, which is not on the public internet")
+        self._allowed.add(host)
 
 
 class _CheckedNetwork(httpcore.AsyncNetworkBackend):
@@ -214,23 +215,3 @@ class _CheckedNetwork(httpcore.AsyncNetworkBackend):
         if found and not allowed:
             raise ForbiddenAddress(f"the picture's address leads to {host}, which is not on the public internet")
         return allowed[:_MOST_ADDRESSES]
-
-
-def _parsed(address: str) -> IPv4Address | IPv6Address | None:
-    try:
-        return ip_address(address)
-    except ValueError:
-        return None
-
-
-def _is_loopback(address: str) -> bool:
-    parsed = _parsed(address)
-    return parsed is not None and parsed.is_loopback
-
-
-def _is_public(address: str) -> bool:
-    parsed = _parsed(address)
-    if parsed is None or (parsed.version == 6 and parsed not in _IPV6_INTERNET):
-        return False
-    is_odd = parsed.is_multicast or parsed.is_reserved or any(parsed in net for net in _NOT_PUBLIC)
-    return parsed.is_global and not is_odd

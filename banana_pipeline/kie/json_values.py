@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from typing import Any, TypeGuard
 from urllib.parse import urlsplit
 
 MOST_ID_CHARACTERS = 128
 _MAX_TEXT_CHARACTERS = 500
+_MAX_TOLD_CHARACTERS = 100
 _MOST_ADDRESS_CHARACTERS = 4_096
 _PACKED_AT_MOST = 3
 # What else stands at the ends of copied text: zero-width blanks and byte order marks.
 _BLANKS = " \t\r\n\v\f\xa0\u200b\u200c\u200d\u2060\ufeff"
 _NO_ID = frozenset({"null", "none", "nil", "undefined", "nan", "false", "true", "0", "-1"})
+_TITLE = re.compile(r"<title[^>]*>([^<]+)", re.IGNORECASE)
 
 
 def is_plain(value: object) -> TypeGuard[str]:
@@ -36,6 +39,12 @@ def plain_text(value: object) -> str | None:
     return value[:_MAX_TEXT_CHARACTERS].replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
 
 
+def beginning(text: str) -> str:
+    """How a text begins, and of a web page the title: enough for a sentence."""
+    title = _TITLE.search(text)
+    return " ".join((title[1] if title else text).split())[:_MAX_TOLD_CHARACTERS]
+
+
 def code_text(value: object) -> str | None:
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
@@ -45,6 +54,12 @@ def code_text(value: object) -> str | None:
 def whole(value: object) -> int | None:
     number = finite(value)
     return int(number) if number is not None and number == int(number) else None
+
+
+def kie_code(value: object) -> int | None:
+    """A code of KIE's. They are like those of HTTP; other services count from 0 or to 40,000."""
+    code = whole(value)
+    return code if code is not None and 100 <= code <= 599 else None
 
 
 def finite(value: object) -> float | None:

@@ -1,6 +1,7 @@
-"""An httpx transport that spreads requests over many one-connection transports.
+"""httpx transports: one that spreads requests over many one-connection transports, one that chooses the proxy.
 
-Lives here: the free list. Does not live here: anything about KIE.
+Lives here: the free list, the way a request takes. Does not live here: anything about KIE, what the environment says
+about proxies (``kie.proxies``).
 
 Reason: httpcore's pool scans all its connections for each request, inside a loop over connections, which costs most of
 the CPU at 100 requests in flight. A free list of transports with one connection each has nothing to scan. The aiohttp
@@ -11,10 +12,12 @@ means "never sent": fatal where a POST costs money (see docs/decisions/0003-http
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import anyio
 import httpx
+
+from banana_pipeline.kie.proxies import Proxies
 
 # Below the idle time-outs of common servers (2 to 75 s): a connection that the server closes while we are writing a
 # POST into it would leave the fate of that POST unknown.
@@ -24,8 +27,9 @@ KEEP_ALIVE_S = 1.0
 class SpreadTransport(httpx.AsyncBaseTransport):
     """Hands each request the most recently used free connection, and opens at most ``max_connections``."""
 
-    def __init__(self, *, verify: ssl.SSLContext, max_connections: int = 128) -> None:
+    def __init__(self, *, verify: ssl.SSLContext, max_connections: int = 128, proxy: httpx.Proxy | None = None) -> None:
         self._verify = verify
+        self._proxy = proxy
         self._free: list[httpx.AsyncHTTPTransport] = []
         self._all: list[httpx.AsyncHTTPTransport] = []
         self._places = anyio.Semaphore(max_connections)
@@ -50,7 +54,7 @@ class SpreadTransport(httpx.AsyncBaseTransport):
 
     def _open(self) -> httpx.AsyncHTTPTransport:
         limits = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=KEEP_ALIVE_S)
-        transport = httpx.AsyncHTTPTransport(verify=self._verify, limits=limits, trust_env=True)
+        transport = httpx.AsyncHTTPTransport(verify=self._verify, limits=limits, proxy=self._proxy)
         self._all.append(transport)
         return transport
 
@@ -91,3 +95,30 @@ class _ReleasingStream(httpx.AsyncByteStream):
             raise
         if transport is not None:
             self._owner.release(transport)
+
+
+class RoutedTransport(httpx.AsyncBaseTransport):
+    """Sends each request directly or through the proxy of its address.
+
+    Args:
+        way: makes the transport of a proxy; for None, that of direct requests.
+    """
+
+    def __init__(self, proxies: Proxies, way: Callable[[httpx.Proxy | None], httpx.AsyncBaseTransport]) -> None:
+        self._proxies = proxies
+        self._direct = way(None)
+        self._through = {proxy: way(proxy) for proxy in proxies.by_scheme.values()}
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        proxy = self._proxies.for_url(request.url)
+        if proxy is None:
+            return await self._direct.handle_async_request(request)
+        try:
+            return await self._through[proxy].handle_async_request(request)
+        except httpx.TransportError as error:
+            # The class says whether the request has left, so it stays; the sentence must say who was asked.
+            raise type(error)(f"through the proxy at {proxy.url.host}: {error}") from error
+
+    async def aclose(self) -> None:
+        for transport in (self._direct, *self._through.values()):
+            await transport.aclose()

@@ -14,10 +14,17 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
-from banana_pipeline.core.failures import Ambiguous, CreateOutcome, FetchMeaning, create_meaning, fetch_meaning
+from banana_pipeline.core.failures import (
+    Ambiguous,
+    CreateOutcome,
+    FetchMeaning,
+    create_meaning,
+    fetch_meaning,
+    strange_create_meaning,
+)
 from banana_pipeline.core.plausible import plausible_balance
 from banana_pipeline.core.requests import GenerationRequest
-from banana_pipeline.kie.json_values import finite, id_text, plain_text, text_of, unpacked, whole
+from banana_pipeline.kie.json_values import beginning, finite, id_text, kie_code, plain_text, text_of, unpacked
 from banana_pipeline.kie.records import TaskRecord, names, read_record, says_a_state
 
 
@@ -33,6 +40,7 @@ class Answer:
         retry_after_s: ``Retry-After`` in seconds, if given.
         is_kies_own: the code stood in the body. Otherwise a gateway on the way may have spoken, and it does not know
             what became of an order or a task.
+        is_whole: not KIE's own, and no answer of KIE's that was cut off either: a page, or an object without a code.
         named_task_id: an id that may be a task's, wherever it stands.
     """
 
@@ -42,7 +50,13 @@ class Answer:
     data: Any = None
     retry_after_s: float | None = None
     is_kies_own: bool = True
+    is_whole: bool = True
     named_task_id: str | None = None
+
+    @property
+    def told(self) -> str:
+        """An answer that is not in KIE's form, in a few words."""
+        return f"HTTP {self.http_status}, {beginning(self.msg)}".rstrip(", ")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,16 +87,18 @@ def create_body(model: str, task_input_: Mapping[str, object], callback_url: str
     return body
 
 
-def read_answer(http_status: int, body: bytes, retry_after: str | None = None) -> Answer:
+def read_answer(http_status: int, body: bytes) -> Answer:
     """Read any answer, JSON envelope or not."""
     try:
         envelope = unpacked(json.loads(body))
     except (ValueError, RecursionError):
         envelope = None
     is_ok = 200 <= http_status < 300
+    is_whole = envelope is not None or body.strip()[:1] not in {b"", b"{"}
     if isinstance(envelope, dict):
-        code, data = whole(envelope.get("code")), unpacked(envelope.get("data"))
-        msg = plain_text(envelope.get("msg")) or plain_text(envelope.get("message")) or ""
+        code, data = kie_code(envelope.get("code")), unpacked(envelope.get("data"))
+        msg = plain_text(envelope.get("msg")) or plain_text(envelope.get("message"))
+        msg = msg or ("" if code is not None else text_of(body))
     else:
         envelope, code, msg, data = {}, None, text_of(body), None
     is_kies_own = code is not None
@@ -95,8 +111,8 @@ def read_answer(http_status: int, body: bytes, retry_after: str | None = None) -
         code=code,
         msg=msg,
         data=data,
-        retry_after_s=finite(retry_after),
         is_kies_own=is_kies_own,
+        is_whole=is_whole,
         named_task_id=_named_task_id(envelope, data),
     )
 
@@ -108,8 +124,9 @@ def read_created(answer: Answer) -> CreateOutcome:
         code = answer.code if answer.code is not None else f"HTTP {answer.http_status}"
         reason = f"answer {code} without taskId; it names {answer.named_task_id} in another place"
         return Ambiguous(reason=reason, named_task_id=answer.named_task_id)
-    if task_id is None and not answer.is_kies_own and answer.http_status >= 500:
-        return Ambiguous(reason=f"answer HTTP {answer.http_status}: {answer.msg or 'no text'}")
+    if task_id is None and not answer.is_kies_own:
+        said = {"told": answer.told, "is_whole": answer.is_whole, "retry_after_s": answer.retry_after_s}
+        return strange_create_meaning(http_status=answer.http_status, **said)
     return create_meaning(code=answer.code, msg=answer.msg, task_id=task_id, retry_after_s=answer.retry_after_s)
 
 
@@ -147,6 +164,6 @@ def _named_task_id(envelope: Mapping[str, Any], data: object) -> str | None:
     for place, name in product(places, ("taskId", "task_id", "recordId", "record_id")):
         if (found := id_text(place.get(name))) is not None:
             return found
-    if whole(envelope.get("code")) != 200:
+    if kie_code(envelope.get("code")) != 200:
         return None  # a refusal's data may be any word
     return id_text(data.get("id")) if isinstance(data, dict) else id_text(data)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from banana_pipeline.core.attempts import LIVE_STATES, Attempt, AttemptState
+from banana_pipeline.core.attempts import LIVE_STATES, Attempt, AttemptState, mark_refused
 from banana_pipeline.core.decisions import (
     RowStatus,
     may_attempt,
@@ -16,6 +16,7 @@ from banana_pipeline.core.decisions import (
 )
 from banana_pipeline.core.failures import Refusal, Refused
 from banana_pipeline_tests.core.histories import (
+    START,
     abandoned,
     brought_to,
     failed,
@@ -141,7 +142,34 @@ def test_a_new_claim_is_pending() -> None:
     assert status_of(new_attempt().state, None) is RowStatus.PENDING
 
 
-@given(st.integers(1, 100), st.floats(0, 1e4))
-def test_a_rate_refusal_waits_a_whole_window_or_what_kie_asks_for(times: int, asked_s: float) -> None:
+@given(st.integers(1, 100), st.floats(-1e9, 1e9))
+def test_a_rate_refusal_waits_a_whole_window_or_what_kie_asks_for_up_to_two_minutes(times: int, asked_s: float) -> None:
     answer = Refused(why=Refusal.RATE, code=429, msg="", retry_after_s=asked_s)
-    assert pause_after_refusal_s(answer, times=times) == max(10.0, asked_s)
+    assert pause_after_refusal_s(answer, times=times) == min(120.0, max(10.0, asked_s))
+
+
+GATEWAYS = [
+    (404, "Not Found"), (404, ""), (404, "404 page not found"), (405, "Method Not Allowed"), (404, "no Route matched"),
+    (404, "<html><head><title>404 Not Found</title></head>"), (400, "<html><title>400 The plain HTTP request"),
+    (413, "<!DOCTYPE html><title>Request Entity Too Large"), (422, "<html><body>"), (404, "<html>our models"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("code", "msg"), GATEWAYS)
+def test_what_a_gateway_once_refused_may_be_bought_however_often_it_did(code: int, msg: str) -> None:
+    history = [refused(code, msg) for _ in range(5)]
+    assert refusal_of(history[-1]) is Refusal.NOT_KIE
+    assert may_attempt(history, max_attempts=1)
+
+
+@pytest.mark.parametrize(("code", "msg"), [
+    (422, "seconds must be one of 5, 10"), (404, "The model name you specified is not supported."),
+    (500, "This field is required"), (400, "bad prompt"),
+])  # fmt: skip
+def test_what_kie_itself_refused_twice_is_not_sent_again(code: int, msg: str) -> None:
+    assert not may_attempt([refused(code, msg), refused(code, msg)], max_attempts=9)
+
+
+def test_a_refusal_that_was_not_kies_is_known_by_its_word() -> None:
+    attempt = mark_refused(new_attempt(), reason="not_kie: HTTP 404", code=None, msg="HTTP 404", at=START)
+    assert refusal_of(attempt) is Refusal.NOT_KIE

@@ -13,6 +13,7 @@ from banana_pipeline.core.failures import (
     TaskFailure,
     create_meaning,
     fetch_meaning,
+    strange_create_meaning,
     task_failure,
 )
 
@@ -124,6 +125,24 @@ def test_nobody_but_kie_says_that_a_task_is_over_or_not_known(code: int | None) 
     assert meaning in {FetchMeaning.TRY_AGAIN, FetchMeaning.KEY}
 
 
+TURNED_AWAY = {400, 403, 404, 405, 406, 407, 410, 411, 413, 414, 415, 417, 421, 422, 426, 431}
+OTHERS = {401: Refusal.KEY, 402: Refusal.CREDITS, 429: Refusal.RATE, 433: Refusal.KEY_CAP, 455: Refusal.MAINTENANCE}
+
+
+@pytest.mark.parametrize("status", range(100, 600))
+@pytest.mark.parametrize("is_whole", [True, False])
+def test_an_order_that_a_stranger_answered_is_refused_only_by_what_turns_it_away(status: int, is_whole: bool) -> None:
+    outcome = strange_create_meaning(http_status=status, told=f"HTTP {status}", is_whole=is_whole)
+    if status in TURNED_AWAY:
+        assert outcome == Refused(why=Refusal.NOT_KIE, code=None, msg=f"HTTP {status}")
+    elif status in OTHERS:
+        assert outcome == Refused(why=OTHERS[status], code=status, msg=f"HTTP {status}")
+    else:
+        assert isinstance(outcome, Ambiguous)
+        # The next order would meet the same page or redirect; a gateway's bad moment passes.
+        assert outcome.is_not_kie == (status // 100 == 3 or (status < 300 and is_whole))
+
+
 _UNDRAWABLE = "Gemini could not generate an image with the given prompt. Please try again with a different prompt."
 
 
@@ -162,6 +181,6 @@ def test_no_failure_is_too_strange_for_a_class(fail_code: str | None, fail_msg: 
 
 def test_only_what_a_person_must_fix_stops_the_whole_account() -> None:
     stops = {why for why in Refusal if why.is_account_wide}
-    assert stops == {Refusal.KEY, Refusal.CREDITS, Refusal.KEY_CAP, Refusal.DISABLED}
+    assert stops == {Refusal.KEY, Refusal.CREDITS, Refusal.KEY_CAP, Refusal.DISABLED, Refusal.NOT_KIE}
     assert not stops & {why for why in Refusal if why.is_passing}
     assert not Refusal.PARAMETERS.is_passing

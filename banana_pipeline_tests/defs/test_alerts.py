@@ -46,6 +46,18 @@ def test_a_webhook_that_is_not_there_is_told_without_the_address(hook: Webhook) 
     assert SECRET_PATH not in str(caught.value)
 
 
+def test_an_alert_goes_through_the_proxy_of_the_environment(hook: Webhook, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", hook.url.removesuffix(SECRET_PATH))
+    send_alert("http://hooks.example/services", "boats are low")
+    assert hook.texts == ["boats are low"]
+
+
+def test_a_proxy_that_cannot_be_used_is_told_with_the_alert(hook: Webhook, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("https_proxy", "nonsense://")
+    with pytest.raises(AlertNotSent, match=r"https_proxy is not the address of a proxy.* It said: boats are low"):
+        send_alert(hook.url, "boats are low")
+
+
 def test_the_address_is_not_logged(hook: Webhook, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.DEBUG):
         send_alert(hook.url, "boats are low")

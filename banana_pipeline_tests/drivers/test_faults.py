@@ -64,10 +64,12 @@ def test_with_a_share_of_lost_answers_nothing_is_paid_twice(new_world: NewWorld)
     assert world.books["tasks_by_input"]["max"] == 1
 
 
-def test_a_gateways_403_is_taken_for_a_refused_key(world: World) -> None:
+def test_a_gateways_403_is_nothing_that_kie_or_the_prompt_has_to_answer_for(world: World) -> None:
     run = world.run(shard(*marked("forbidden_1010_before_store")))
     assert run.statuses == {"refused": 1}
-    assert "key" in run.rows[0]["status_reason"]
+    assert run.rows[0]["status_reason"] == "not_kie: HTTP 403, error code: 1010"
+    assert run.rows[0]["fail_code"] is None
+    assert any("does not answer as KIE does" in sentence for sentence in run.progress.notices)
 
 
 def test_real_statuses_mean_the_same(new_world: NewWorld) -> None:

@@ -52,11 +52,12 @@ class World:
     read_bytes: Callable[[str, ReferenceImage], bytes] = no_files
     upload_base_url: str = ""
     is_named_localhost: bool = False
+    other_url: str = ""
 
     @property
     def base_url(self) -> str:
-        """The emulator's address, by number or by name: to the ledger two services."""
-        url = self.emulator.base_url
+        """The emulator's address, by number or by name: to the ledger two services. Or that of another server."""
+        url = self.other_url or self.emulator.base_url
         return url.replace("127.0.0.1", "localhost") if self.is_named_localhost else url
 
     @property

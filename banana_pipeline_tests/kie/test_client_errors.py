@@ -30,7 +30,7 @@ CLASSES = sorted(
     key=lambda member: member.__name__,
 )
 # Pinned: an error that is not in this list leaves the fate of an order unknown, also one that httpx adds later.
-CERTAINLY_NOT_SENT = {httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout}
+CERTAINLY_NOT_SENT = {httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError}
 
 
 class _Raising(httpx.AsyncBaseTransport):

@@ -227,3 +227,13 @@ async def test_a_key_that_is_no_header_is_a_setting_to_fix(key: str) -> None:
 def test_an_address_that_is_none_is_a_setting_to_fix(url: str) -> None:
     with pytest.raises(SettingsError, match="KIE_BASE_URL"):
         KieClient(api_key=KEY, base_url=url, upload_base_url="https://h", http=httpx.AsyncClient())
+
+
+async def test_a_record_counts_although_no_code_stands_beside_it() -> None:
+    task = {"taskId": "t1", "state": "success", "resultJson": json.dumps({"resultUrls": ["https://x.example/a.png"]})}
+    for answer in ({"data": task}, {"success": True, "data": task}, {"code": 0, "data": task}):
+        async with raw_server(http(200, answer)) as server, client_of(server.url) as client:
+            fetched = await client.fetch_task("t1")
+        assert fetched.meaning is FetchMeaning.RECORD
+        assert fetched.record is not None
+        assert fetched.record.result_urls == ("https://x.example/a.png",)

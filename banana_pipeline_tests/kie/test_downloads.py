@@ -6,28 +6,24 @@ Not here: trying again and the second way (drivers/test_archiving), what a pictu
 
 import asyncio
 import gzip
-import shutil
-import ssl
-import subprocess
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractAsyncContextManager
 from itertools import chain, repeat
 from pathlib import Path
 
-import anyio
-import anyio.abc
 import httpx
 import pytest
-from anyio.streams.tls import TLSListener
 
 from banana_pipeline.core.failures import ReadFailed, Unreachable
 from banana_pipeline.kie import client as client_module
 from banana_pipeline.kie import downloads as downloads_module
-from banana_pipeline.kie.downloads import AddressRules, ForbiddenAddress, Resolve, download, open_downloads
-from banana_pipeline_tests.kie.conftest import hang, http, raw_server
+from banana_pipeline.kie.addresses import AddressRules, ForbiddenAddress
+from banana_pipeline.kie.downloads import Resolve, download, open_downloads
+from banana_pipeline_tests.kie.conftest import hang, http, raw_server, tls_server
 
 pytestmark = pytest.mark.anyio
 PNG = b"\x89PNG" + bytes(range(256))
+OK = http(200, PNG, Connection="close")
 HERE, KIE = "http://127.0.0.1:1", "https://api.kie.ai"
 
 
@@ -117,8 +113,15 @@ def test_a_service_elsewhere_may_lie_anywhere_but_only_itself() -> None:
     assert not rules.allows("cdn.example", "10.0.0.7")
 
 
-async def test_a_service_elsewhere_is_asked_by_https_only() -> None:
-    assert "is not an https address" in await refused("http://kie.corp.example/a", base_url="http://kie.corp.example")
+@pytest.mark.parametrize("url", [
+    "http://cdn.corp.example/a", "http://kie.corp.example:8080/a", "http://kie.corp.example.evil.example/a",
+])  # fmt: skip
+async def test_a_service_elsewhere_without_tls_opens_no_other_address_without_tls(url: str) -> None:
+    assert "is not an https address" in await refused(url, base_url="http://kie.corp.example")
+
+
+def test_a_service_elsewhere_without_tls_may_serve_its_own_pictures_as_it_takes_the_key() -> None:
+    AddressRules.of("http://kie.corp.example").check_text("http://kie.corp.example:80/h/a.png")
 
 
 async def test_a_name_is_looked_up_once_and_the_checked_address_is_the_one_that_is_asked() -> None:
@@ -270,49 +273,13 @@ async def test_a_cut_picture_is_a_failed_read() -> None:
             await download(downloads, server.url)
 
 
-async def test_a_proxy_of_the_environment_is_not_asked_to_fetch(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It would look names up by itself, and what was checked here would not count."""
+async def test_no_proxy_is_asked_for_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would look at its own machine instead."""
     async with raw_server(http(200, b"from the proxy")) as proxy, raw_server(http(200, PNG)) as server:
         for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY"):
             monkeypatch.setenv(name, proxy.url)
         async with open_downloads(base_url=server.url) as downloads:
             assert await download(downloads, f"{server.url}/a.png") == PNG
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A key and a certificate for pictures.example that signs itself, in one file."""
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        pytest.skip("needs the openssl command")
-    path = tmp_path_factory.mktemp("tls") / "pictures.pem"
-    subject = ["-subj", "/CN=pictures.example", "-addext", "subjectAltName=DNS:pictures.example"]
-    kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
-    command = [openssl, "req", "-x509", *kind, *subject, "-keyout", str(path), "-out", f"{path}.crt"]
-    subprocess.run(command, check=True, capture_output=True)
-    path.write_bytes(path.read_bytes() + Path(f"{path}.crt").read_bytes())
-    return path
-
-
-@asynccontextmanager
-async def tls_server(certificate: Path) -> AsyncIterator[tuple[int, list[bytes]]]:
-    """A server of pictures behind TLS; its port, and the requests it saw."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-    requests: list[bytes] = []
-
-    async def serve(stream: anyio.abc.ByteStream) -> None:
-        async with stream:
-            requests.append(await stream.receive())
-            await stream.send(http(200, PNG, Connection="close"))
-
-    listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
-    port = listener.extra(anyio.abc.SocketAttribute.local_port)
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(TLSListener(listener, context, standard_compatible=False).serve, serve)
-        yield port, requests
-        tasks.cancel_scope.cancel()
-    await listener.aclose()
 
 
 def open_named_downloads() -> AbstractAsyncContextManager[httpx.AsyncClient]:
@@ -324,7 +291,7 @@ async def test_the_certificate_is_checked_against_the_name_although_the_address_
     certificate: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", f"{certificate}.crt")
-    async with tls_server(certificate) as (port, requests), open_named_downloads() as downloads:
+    async with tls_server(certificate, OK) as (port, requests), open_named_downloads() as downloads:
         assert await download(downloads, f"https://pictures.example:{port}/a.png") == PNG
         with pytest.raises(Unreachable, match="certificate"):
             await download(downloads, f"https://other.example:{port}/a.png")
@@ -333,6 +300,6 @@ async def test_the_certificate_is_checked_against_the_name_although_the_address_
 
 
 async def test_a_certificate_nobody_trusts_is_refused(certificate: Path) -> None:
-    async with tls_server(certificate) as (port, _), open_named_downloads() as downloads:
+    async with tls_server(certificate, OK) as (port, _), open_named_downloads() as downloads:
         with pytest.raises(Unreachable, match="certificate"):
             await download(downloads, f"https://pictures.example:{port}/a.png")
