@@ -213,7 +213,8 @@ class KieClient:
         address, timeout = f"{self.upload_base_url}{path}", _timeout(_UPLOAD_TIMEOUT_S)
 
         async def once() -> str:
-            answer = await self._send("POST", address, within_s=_WHOLE_UPLOAD_S, timeout=timeout, **content)
+            how = {"timeout": timeout, **content}
+            answer = await self._send("POST", address, within_s=_WHOLE_UPLOAD_S, is_any_form=False, **how)
             if (url := read_upload(answer)) is None:
                 raise ReadFailed(f"the upload was not accepted: {_said(answer)}")
             return url
