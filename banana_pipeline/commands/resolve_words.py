@@ -26,7 +26,7 @@ def print_resolved(out: Console, result: Resolved, table: str | None) -> None:
     """Everything that was done, what is left, and the evidence."""
     run_again = f"Now run: banana run {table or 'TABLE'}"
     if result.found_by_callback:
-        out.print(f"{len(result.found_by_callback)} found again by their callbacks. {run_again} (costs nothing).")
+        out.print(f"{len(result.found_by_callback)} found again and proven. {run_again} (costs nothing).")
     if result.adopted:
         out.print(f"{len(result.adopted)} given their tasks. {run_again} (costs nothing).")
     if result.resubmitted:

@@ -89,7 +89,7 @@ def _row(number: int, name: str | None) -> str:
 
 
 def _spent(summary: RunSummary, progress: Progress, elapsed_s: float) -> str:
-    """What this command has bought, as the ledger has it. Only what callbacks have found is the run's own count."""
+    """What this command has bought, as the ledger has it. Only what was found again is the run's own count."""
     bought = summary.bought
     lines: list[str] = []
     if bought.bought:
@@ -107,5 +107,5 @@ def _spent(summary: RunSummary, progress: Progress, elapsed_s: float) -> str:
         perhaps = f"perhaps {amount(bought.unconfirmed_credits)} credits more"
         lines.append(f"{counted(bought.unconfirmed, 'order')} without an answer, {perhaps}.")
     if progress.recovered:
-        lines.append(f"{counted(progress.recovered, 'lost order')} found again by a callback.")
+        lines.append(f"{counted(progress.recovered, 'lost order')} found again.")
     return " ".join(lines)
