@@ -23,6 +23,7 @@ _ALIASES = {
     "resolution": {"1024": "1K", "1080p": "1K", "2048": "2K", "4096": "4K", "uhd": "4K", "hd": "1K"},
     "output_format": {"jpeg": "jpg", "jpe": "jpg"},
 }
+_MOST_DIGITS = 100
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,9 +49,9 @@ def identifier(value: object, problems: list[str]) -> str | None:
         return None
     if isinstance(value, int | float) and not isinstance(value, bool) and is_whole(value):
         return as_text(int(value))
-    # Written out, 1E+999999 would be a million digits.
     if isinstance(value, Decimal) and value.is_finite() and abs(value.adjusted()) < _MOST_DIGITS:
-        return f"{value.normalize():f}"
+        # Not `normalize`, which rounds to 28 digits.
+        return f"{value:f}".rstrip("0").rstrip(".") if "." in f"{value:f}" else f"{value:f}"
     problems.append(f"id must be text, but is {shown(value)}")
     return None
 

@@ -47,8 +47,7 @@ class ReferenceResolver:
 
     Args:
         folders: where files may lie, in the order in which relative paths are tried.
-        keep_in: the folder ``<data>/reference``, where pictures that stand in the table are kept for their upload; by
-            default they are only checked.
+        keep_in: ``<data>/reference``, where pictures that stand in the table are kept; by default only checked.
     """
 
     def __init__(self, folders: Sequence[Path], keep_in: UPath | None = None) -> None:
@@ -88,8 +87,7 @@ class ReferenceResolver:
     def _embedded(self, image: EmbeddedImage) -> ReferenceImage | str:
         problem = _size_problem(len(image.data)) or _picture_problem(image.data[:12])
         if problem is not None:
-            which = f"picture {_shown(image.path)}" if image.path else "a picture in the table"
-            return f"image_input {which} {problem}"
+            return f"image_input picture {_shown(image.path) if image.path else 'in the table'} {problem}"
         sha256 = hashlib.sha256(image.data).hexdigest()
         name = embedded_name(sha256, image.data)
         if self._keep_in is not None and sha256 not in self._kept:

@@ -205,7 +205,8 @@ def test_other_columns_do_not_change_what_is_bought(others: dict[str, object]) -
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [("a7", "a7"), (7, "7"), (7.0, "7"), (Decimal(7), "7"), (None, None), ("", None)]
+    ("value", "text"),
+    [("a7", "a7"), (7, "7"), (7.0, "7"), (Decimal(7), "7"), (Decimal("7.00"), "7"), (None, None), ("", None)],
 )
 def test_an_id_is_text(value: object, text: str | None) -> None:
     assert read(prompt="p", id=value).id == text
