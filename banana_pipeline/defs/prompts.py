@@ -12,6 +12,7 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 from pydantic import Field
+from upath import UPath
 
 from banana_pipeline.core.failures import LedgerError, SettingsError
 from banana_pipeline.core.shards import Shard, parse_key
@@ -22,7 +23,7 @@ from banana_pipeline.defs.metadata import OWNERS, preview_md, schema_metadata
 from banana_pipeline.defs.partitions import prompt_shards, register_shards
 from banana_pipeline.defs.resources import FilesResource, LedgerResource
 from banana_pipeline.defs.showing import shown
-from banana_pipeline.defs.table_scan import problem_of, require_readable
+from banana_pipeline.defs.table_scan import problem_of
 from banana_pipeline.store import ledger as ledger_
 from banana_pipeline.store.group_commit import LedgerWriter
 from banana_pipeline.store.output_tables import prompts_table, rejected_table
@@ -32,7 +33,7 @@ from banana_pipeline.store.references import ReferenceResolver
 from banana_pipeline.store.schemas import PROMPTS, REJECTED
 from banana_pipeline.store.shard_rows import ShardRows, read_shards
 from banana_pipeline.store.table_origin import ORIGIN, check_origin, origin_of
-from banana_pipeline.store.tables import content_version, open_table
+from banana_pipeline.store.tables import content_version, open_table, skipped_tables
 
 _TABLE_COLUMNS = [
     dg.TableColumn("prompt", "string", description="What to draw, 1 to 10,000 characters, sent as it stands."),
@@ -60,9 +61,10 @@ _TABLE_COLUMNS = [
 )
 def prompt_tables(context: dg.AssetExecutionContext, files: FilesResource) -> dg.DataVersionsByPartition:
     versions: dict[str, str] = {}
+    for reason in skipped_tables(UPath(files.prompts_dir)).values():
+        context.log.error(reason)
     for name, path in files.table_paths().items():
         try:
-            require_readable(path, name)
             table = open_table(path, name)
             version = content_version(table)
             versions.update({shard.key: version for shard in files.shards(table)})

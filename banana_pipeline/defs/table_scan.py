@@ -8,8 +8,6 @@ they are read is looked at again next time. So is one that a run works on: two r
 end in any order.
 """
 
-import contextlib
-import stat
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -17,12 +15,11 @@ from hashlib import sha256
 
 from upath import UPath
 
-from banana_pipeline.core.failures import BananaError, TableError
-from banana_pipeline.core.told import is_storable, printable, sentence_of
+from banana_pipeline.core.failures import BananaError
+from banana_pipeline.core.told import sentence_of
 from banana_pipeline.defs.resources import FilesResource
 from banana_pipeline.defs.sensor_runs import LOOK_S
-from banana_pipeline.store.files import is_local
-from banana_pipeline.store.tables import content_version, open_table
+from banana_pipeline.store.tables import content_version, open_table, skipped_tables
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,10 +71,8 @@ def scan_tables(files: FilesResource, memory: Mapping[str, Seen], *, busy: Mappi
     """
     scan = Scan(is_folder_there=UPath(files.prompts_dir).is_dir())
     until_s = time.monotonic() + LOOK_S
+    _skipped(scan, files, memory)
     for name, path in files.table_paths().items():
-        if not is_storable(name):
-            _cannot_be_named(scan, memory, name)
-            continue
         before = memory.get(name, Seen())
         scan.seen[name] = before
         stamp = _stamp(path)
@@ -92,18 +87,18 @@ def scan_tables(files: FilesResource, memory: Mapping[str, Seen], *, busy: Mappi
     return scan
 
 
-def _cannot_be_named(scan: Scan, memory: Mapping[str, Seen], name: str) -> None:
-    shown = printable(name)
-    scan.seen[shown] = Seen(stamp="a name that is no text")
-    if memory.get(shown) != scan.seen[shown]:
-        scan.problems[shown] = f"The name of table '{shown}' is not valid UTF-8; rename its file or folder."
+def _skipped(scan: Scan, files: FilesResource, memory: Mapping[str, Seen]) -> None:
+    """What has no name that can be written down is told once, and again when it was away meanwhile."""
+    for shown, reason in skipped_tables(UPath(files.prompts_dir)).items():
+        scan.seen[shown] = Seen(stamp="not UTF-8")
+        if memory.get(shown) != scan.seen[shown]:
+            scan.problems[shown] = reason
 
 
 def _look_into(scan: Scan, files: FilesResource, name: str, path: UPath, stamp: str) -> None:
     """One table. Whatever is odd about it, even what nobody has foreseen, is told and stops no other table."""
     before = scan.seen[name]
     try:
-        require_readable(path, name)
         table = open_table(path, name)
         version, keys = content_version(table), [shard.key for shard in files.shards(table)]
     except Exception as error:
@@ -125,24 +120,6 @@ def _look_into(scan: Scan, files: FilesResource, name: str, path: UPath, stamp: 
 def problem_of(name: str, error: Exception) -> str:
     """Why a table cannot be used, in one sentence."""
     return sentence_of(error) if isinstance(error, BananaError) else f"Table {name!r}: {sentence_of(error)}"
-
-
-def require_readable(path: UPath, name: str) -> None:
-    """Opening a pipe would wait for somebody to write into it, and the sensor with it.
-
-    Raises:
-        TableError: a local table, or a part of it, is neither a file nor a folder, or has a name that is no text.
-    """
-    if not is_local(path):
-        return
-    for part in [path, *path.rglob("*")]:
-        if not is_storable(part.name):
-            raise TableError(f"The name of {printable(str(part))} (table {name!r}) is not valid UTF-8; rename it.")
-        with contextlib.suppress(OSError):  # gone, or not ours to look at: opening the table will say so
-            kind = part.stat().st_mode
-            if not (stat.S_ISREG(kind) or stat.S_ISDIR(kind)):
-                shown = printable(str(part))
-                raise TableError(f"Table {name!r} cannot be read: {shown} is neither a file nor a folder; remove it.")
 
 
 def _stamp(path: UPath) -> str:
