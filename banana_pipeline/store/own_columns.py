@@ -20,10 +20,10 @@ from decimal import Decimal
 from json.encoder import encode_basestring  # pyright: ignore[reportAttributeAccessIssue]
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.types as pat
 
+from banana_pipeline.store.narrow_floats import WIDTHS, shortest
 from banana_pipeline.store.own_times import read_count, written_count
 
 EXTRA = "extra"
@@ -161,10 +161,10 @@ def _writer(kind: pa.DataType) -> _Writer:
 
 
 def _float_writer(kind: pa.DataType) -> _Writer:
-    narrow = np.float16 if pat.is_float16(kind) else np.float32 if pat.is_float32(kind) else float
+    is_narrow = kind.bit_width in WIDTHS
 
     def write(value: float) -> str:
-        text = str(narrow(value))
+        text = repr(shortest(value, kind.bit_width) if is_narrow else value)
         return _ODD_FLOATS.get(text, text)
 
     return write

@@ -4,9 +4,9 @@ Lives here: what Python's own conversion changes or cannot do: narrow floats, ti
 live here: how a value is written (``core.templates``), the values of known columns (``column_types.python_values``).
 """
 
-import struct
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, tzinfo
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.types as pat
 
 from banana_pipeline.core.templates import Unwritable
+from banana_pipeline.store.narrow_floats import shortest
 from banana_pipeline.store.time_zones import zone
 
 _NS_OF_UNIT = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}
@@ -33,10 +34,8 @@ def _values(array: pa.Array) -> list[object]:
         return _lists(array)
     if pat.is_struct(kind) or pat.is_map(kind):
         return [None if is_null else _STRUCT for is_null in array.is_null().to_pylist()]
-    if pat.is_float16(kind):
-        return _mapped(array.to_pylist(), _shortest_half)
-    if pat.is_float32(kind):
-        return _mapped(array.cast(pa.string()).to_pylist(), float)
+    if pat.is_float16(kind) or pat.is_float32(kind):
+        return _mapped(array.to_pylist(), partial(shortest, bits=kind.bit_width))
     if pat.is_timestamp(kind) or pat.is_duration(kind) or pat.is_time(kind):
         return _times(array)
     return _python(array)
@@ -50,18 +49,6 @@ def _lists(array: pa.Array) -> list[object]:
 
 def _mapped(values: list[Any], read: Callable[[Any], object]) -> list[object]:
     return [None if value is None else read(value) for value in values]
-
-
-def _shortest_half(value: float) -> float:
-    """The shortest number that is this one among those of 16 bits: 0.1, not 0.0999755859375."""
-    for digits in range(1, 6):
-        text = f"{value:.{digits}g}"
-        try:
-            if struct.unpack("e", struct.pack("e", float(text)))[0] == value:
-                return float(text)
-        except (OverflowError, struct.error):
-            continue
-    return float(value)
 
 
 def _times(array: pa.Array) -> list[object]:
