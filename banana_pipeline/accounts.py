@@ -14,15 +14,7 @@ from dataclasses import dataclass, field
 import anyio
 
 from banana_pipeline.core.decisions import pause_after_refusal_s
-from banana_pipeline.core.failures import (
-    Ambiguous,
-    KeyRefused,
-    LockedOut,
-    ReadFailed,
-    Refusal,
-    Refused,
-    Unreachable,
-)
+from banana_pipeline.core.failures import Ambiguous, KeyRefused, LockedOut, ReadFailed, Refusal, Refused, Unreachable
 from banana_pipeline.core.timing import LONGEST_PAUSE_S
 from banana_pipeline.kie.client import KieClient, open_client
 from banana_pipeline.kie.errors_of_http import host_of
@@ -33,6 +25,8 @@ from banana_pipeline.settings import Settings
 _GRANT_LIFE_S = 0.1
 # KIE's own answers take a second (protocol reference, section 1).
 _FIRST_ANSWER_S = 3.0
+# Bad luck loses some answers in a row, an outage all: what it touches waits for a person.
+_MOST_DOUBTS = 25
 
 _STOP_SENTENCES = {
     Refusal.KEY: "KIE does not accept the key ({said}); check KIE_API_KEY, then run again",
@@ -72,6 +66,7 @@ class Account:
     _refusals: int = 0
     _first_grant_s: float | None = None
     _is_answered: bool = False
+    _doubts: int = 0
     _is_checked: bool = False
     _checking: anyio.Lock = field(default_factory=anyio.Lock)
 
@@ -155,7 +150,7 @@ class Account:
 
     def accepted(self) -> None:
         """KIE took an order: earlier refusals are over."""
-        self._is_answered = True
+        self._is_answered, self._doubts = True, 0
         self._refused_since_s, self._refusals = None, 0
 
     def refused(self, refused: Refused, *, fraction: float) -> str | None:
@@ -163,7 +158,7 @@ class Account:
 
         ``fraction`` is random in [0, 1): processes must not wake together.
         """
-        self._is_answered = True
+        self._is_answered, self._doubts = True, 0
         if refused.why is Refusal.NOT_KIE:
             self._stop_at_stranger(f"{refused.code or ''} {refused.msg}".strip())
         elif refused.why.is_account_wide:
@@ -180,10 +175,15 @@ class Account:
         return _longer_wait(refused) or self._why_stopped()
 
     def in_doubt(self, order: Ambiguous) -> str | None:
-        """Nobody knows whether KIE took an order. Stop if what answered is not KIE; what a person should know."""
-        self._is_answered = True
+        """Nobody knows whether KIE took an order. Stop if what answered is not KIE, or if no order gets a clear answer
+        any more; what a person should know."""
+        self._is_answered, self._doubts = True, self._doubts + 1
         if order.is_not_kie:
             self._stop_at_stranger(order.reason)
+        elif self._doubts >= _MOST_DOUBTS and self.stopped is None:
+            self.stopped = (
+                f"{self._doubts} orders in a row got no clear answer ({order.reason}); run again when KIE is well"
+            )
         return self._why_stopped()
 
     def _stop_at_stranger(self, told: str) -> None:

@@ -64,6 +64,14 @@ def test_with_a_share_of_lost_answers_nothing_is_paid_twice(new_world: NewWorld)
     assert world.books["tasks_by_input"]["max"] == 1
 
 
+def test_where_no_order_gets_an_answer_any_more_the_rest_is_left_for_later(new_world: NewWorld) -> None:
+    world = new_world(faults=Faults(lost_answer_share=1.0))
+    run = world.run(shard(*boats(80)))
+    assert 25 <= run.statuses["unconfirmed"] < 40
+    assert run.statuses["not_submitted"] == 80 - run.statuses["unconfirmed"]
+    assert any("orders in a row got no clear answer" in sentence for sentence in run.progress.notices)
+
+
 def test_a_gateways_403_is_nothing_that_kie_or_the_prompt_has_to_answer_for(world: World) -> None:
     run = world.run(shard(*marked("forbidden_1010_before_store")))
     assert run.statuses == {"refused": 1}
