@@ -44,15 +44,7 @@ from banana_pipeline.kie.keys import Bearer, check_key
 from banana_pipeline.kie.proxies import environment_proxies
 from banana_pipeline.kie.service_address import service_address
 from banana_pipeline.kie.transport import RoutedTransport, SpreadTransport
-from banana_pipeline.kie.wire import (
-    Answer,
-    Fetched,
-    read_answer,
-    read_created,
-    read_credits,
-    read_fetched,
-    read_upload,
-)
+from banana_pipeline.kie.wire import Answer, Fetched, read_answer, read_created, read_credits, read_fetched, read_upload
 
 USER_AGENT = f"banana-pipeline/{version('banana-pipeline')}"
 

@@ -4,7 +4,6 @@ Lives here: writing, reading and listing them, data versions and provenance. Doe
 (``output_places``), their columns (``schemas``), what is in them (``output_tables``).
 """
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -30,12 +29,11 @@ from banana_pipeline.store.files import (
     write_bytes,
 )
 from banana_pipeline.store.old_outputs import upgraded
+from banana_pipeline.store.output_bytes import PROVENANCE_KEY, data_version_of, parquet_bytes, whole_file
 from banana_pipeline.store.output_places import FOLDERS, is_old, output_folder, shard_of, shard_paths, table_folders
 from banana_pipeline.store.own_columns import EXTRA, FOOTER_KEY
 from banana_pipeline.store.row_groups import open_parquet
 from banana_pipeline.store.schemas import ASSETS, contract_schema
-
-PROVENANCE_KEY = b"banana_pipeline"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -96,14 +94,14 @@ class Warehouse:
             SettingsError: the place cannot be written.
         """
         path, before = shard_paths(self.root, asset, shard)
-        data = _parquet_bytes(table, provenance or {})
+        data = parquet_bytes(table, provenance or {})
         write_bytes(path, data)
         remove_file(before)
         return WrittenPartition(
             path=as_location(path),
             row_count=table.num_rows,
             size_bytes=len(data),
-            data_version=_data_version(data),
+            data_version=data_version_of(data),
         )
 
     def write_summary(self, asset: str, table: pa.Table, provenance: Mapping[str, str]) -> str:
@@ -113,7 +111,7 @@ class Warehouse:
             SettingsError: as `write`.
         """
         path = output_folder(self.root, asset) / f"{asset}.parquet"
-        write_bytes(path, _parquet_bytes(table, provenance))
+        write_bytes(path, parquet_bytes(table, provenance))
         return as_location(path)
 
     def exists(self, asset: str, shard: Shard) -> bool:
@@ -152,7 +150,7 @@ class Warehouse:
         """
         path = self.path(asset, shard)
         with self._open(path, asset, shard):
-            return _data_version(read_bytes(path))
+            return data_version_of(read_bytes(path))
 
     def remove(self, asset: str, shard: Shard) -> bool:
         """Take away a shard whose rows no longer exist; False if there was none.
@@ -236,7 +234,7 @@ class Warehouse:
     def _open(self, path: UPath, asset: str, shard: Shard, *, is_whole: bool = False) -> Iterator[pq.ParquetFile]:
         """``is_whole``: all of it will be read, so an object store is asked once, and never for two versions."""
         try:
-            with _one_get(path) if is_whole and not is_local(path) else open_parquet(path) as file:
+            with whole_file(path) if is_whole and not is_local(path) else open_parquet(path) as file:
                 yield file
         except FileNotFoundError as error:
             raise TableError(
@@ -246,30 +244,3 @@ class Warehouse:
             raise TableError(
                 f"The output file {as_location(path)} is damaged; materialize {asset!r} for {shard.key} again."
             ) from error
-
-
-def _one_get(path: UPath) -> pq.ParquetFile:
-    return pq.ParquetFile(pa.BufferReader(read_bytes(path)))
-
-
-def _parquet_bytes(table: pa.Table, provenance: Mapping[str, str]) -> bytes:
-    metadata = {PROVENANCE_KEY: json.dumps(dict(provenance), ensure_ascii=False, sort_keys=True).encode()}
-    if own := (table.schema.metadata or {}).get(FOOTER_KEY):
-        metadata[FOOTER_KEY] = own
-    sink = pa.BufferOutputStream()
-    # One chunk per column: how the rows were gathered must not show in the bytes.
-    pq.write_table(table.combine_chunks().replace_schema_metadata(metadata), sink, compression="zstd")
-    return sink.getvalue().to_pybytes()
-
-
-def _data_version(data: bytes) -> str:
-    """Hash of a Parquet file without its footer, where the provenance is, but with the columns' names and types.
-
-    The types are those of the file: a type in memory may be spelt in another way (the items of a list).
-    """
-    schema = pq.read_schema(pa.BufferReader(data))
-    footer_bytes = int.from_bytes(data[-8:-4], "little") + 8
-    digest = hashlib.sha256(json.dumps([[field.name, str(field.type)] for field in schema]).encode())
-    digest.update((schema.metadata or {}).get(FOOTER_KEY, b""))
-    digest.update(memoryview(data)[:-footer_bytes])
-    return digest.hexdigest()[:32]
