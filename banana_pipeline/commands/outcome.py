@@ -167,9 +167,24 @@ def summarize(warehouse: Warehouse, name: str, shards: Sequence[Shard]) -> Table
     )
 
 
-def not_written(warehouse: Warehouse, shards: Sequence[Shard], run_ids: Collection[str]) -> list[str]:
-    """A sentence if some shards' rows are not those of these runs: what was there before would look like success."""
-    left = [shard.key for shard in shards if _written_by(warehouse, shard) not in run_ids]
+def writers(warehouse: Warehouse, shards: Sequence[Shard]) -> dict[Shard, str | None]:
+    """Which run has written the rows of each shard, as its file says; None where there is none that can be read."""
+    return {shard: _written_by(warehouse, shard) for shard in shards}
+
+
+def not_written(
+    before: Mapping[Shard, str | None], after: Mapping[Shard, str | None], run_ids: Collection[str]
+) -> list[str]:
+    """A sentence if some shards' rows are still those of before: they would look like success.
+
+    Args:
+        before, after: `writers` before and after these runs. Another command may have written meanwhile, too.
+    """
+    left = [
+        shard.key
+        for shard, run_id in after.items()
+        if run_id is None or (run_id not in run_ids and run_id == before.get(shard))
+    ]
     if not left:
         return []
     more = f" and {len(left) - _MOST_SHARDS} more" if len(left) > _MOST_SHARDS else ""

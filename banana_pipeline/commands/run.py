@@ -16,7 +16,7 @@ from typing import Any
 import dagster as dg
 from filelock import FileLock
 
-from banana_pipeline.commands.outcome import RunSummary, Told, not_written, summarize
+from banana_pipeline.commands.outcome import RunSummary, Told, not_written, summarize, writers
 from banana_pipeline.commands.tables import ChosenTable
 from banana_pipeline.core.failures import SettingsError
 from banana_pipeline.core.shards import shards_of
@@ -126,6 +126,8 @@ def run_tables(
     launch = uuid.uuid4().hex
     told = Told()
     run_ids: list[str] = []
+    warehouse = Warehouse(settings.data_dir)
+    before = writers(warehouse, shards)
     with open_instance(settings) as instance:
         defs = build_defs({"files": files, "progress": progress})
         job = defs.resolve_job_def(JOB_NAME)
@@ -147,11 +149,10 @@ def run_tables(
             if told.is_stopped:
                 progress.notice(STOPPED_NOTICE)
                 break
-    warehouse = Warehouse(settings.data_dir)
     tables = [summarize(warehouse, one.table.name, shards) for one in chosen]
     unreadable = [sentence for table in tables for sentence in table.unreadable]
     is_known = told.errors or told.is_stopped or unreadable
-    left = [] if is_known else not_written(warehouse, shards, run_ids)
+    left = [] if is_known else not_written(before, writers(warehouse, shards), run_ids)
     return RunSummary(
         tables=tables,
         errors=[*told.errors, *unreadable, *left],

@@ -75,9 +75,16 @@ def _sqlite_file(url: sa.URL) -> str:
         return _refuse("depends on the folder a program is started in", f"/{path}", str(here))
     if url.query:
         return _refuse("has options behind a ?", path)
-    if Path(path).is_dir():
+    if _is_folder(path):
         return _refuse("is a folder", f"{path.rstrip('/')}/ledger.sqlite")
     return os.path.realpath(path)
+
+
+def _is_folder(path: str) -> bool:
+    try:
+        return Path(path).is_dir()
+    except OSError:  # not ours to look at: opening it will say so
+        return False
 
 
 def _refuse(what: str, *paths: str) -> str:

@@ -6,7 +6,7 @@ import dagster as dg
 import pytest
 from upath import UPath
 
-from banana_pipeline.commands.outcome import RunSummary, TableSummary, Told, not_written
+from banana_pipeline.commands.outcome import RunSummary, TableSummary, Told, not_written, writers
 from banana_pipeline.core.failures import TableError
 from banana_pipeline.core.shards import Shard
 from banana_pipeline.defs.events import told_in_words
@@ -85,9 +85,12 @@ def test_a_stop_is_a_stop_and_keeps_what_went_wrong_meanwhile() -> None:
 def test_rows_that_a_run_could_not_write_are_told_although_older_ones_stand_there(tmp_path: Path) -> None:
     warehouse = Warehouse(UPath(tmp_path))
     rows = contract_schema("generations").empty_table()
-    shards = [Shard(table="boats", index=index) for index in range(3)]
-    for shard, run_id in zip(shards, ("this", "earlier"), strict=False):
-        warehouse.write("generations", shard, rows, {"run_id": run_id})
-    (sentence,) = not_written(warehouse, shards, ["this"])
+    ours, older, missing, others = (Shard(table="boats", index=index) for index in range(4))
+    warehouse.write("generations", older, rows, {"run_id": "earlier"})
+    before = writers(warehouse, [ours, older, missing, others])
+    warehouse.write("generations", ours, rows, {"run_id": "this"})
+    warehouse.write("generations", others, rows, {"run_id": "a command beside it"})
+    after = writers(warehouse, [ours, older, missing, others])
+    (sentence,) = not_written(before, after, ["this"])
     assert sentence.startswith("The rows of boats.0001, boats.0002 could not be written by this run.")
-    assert not_written(warehouse, shards[:1], ["this"]) == []
+    assert not_written({}, {ours: "this"}, ["this"]) == []

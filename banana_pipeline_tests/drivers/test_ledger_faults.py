@@ -174,7 +174,10 @@ def test_a_ledger_that_cannot_be_opened_is_told_in_one_sentence_before_anything_
         else:
             path.write_bytes(b"these are my holiday notes " * 100)
         told = banana_run(world, monkeypatch)
-    assert told.startswith(f"banana: The ledger sqlite:///{path} cannot be used (")
+    refused = f"banana: BANANA_LEDGER_URL is a folder; write sqlite:///{path}/ledger.sqlite"
+    assert told.startswith(
+        refused if obstacle == "a folder" else f"banana: The ledger sqlite:///{path} cannot be used ("
+    )
     assert told.count("\n") == 1
     assert world.books["tasks"] == 0
 

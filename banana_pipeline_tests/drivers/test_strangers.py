@@ -60,7 +60,8 @@ def stranger(world: World, pages: dict[str, Page]) -> Iterator[Stranger]:
             if page is not None:
                 return self._send(page.status, page.headers, page.body.encode())
             onward = http.client.HTTPConnection(emulator, timeout=10)
-            onward.request(self.command, self.path, body, dict(self.headers))
+            headers = {name: value for name, value in self.headers.items() if name.lower() != "accept-encoding"}
+            onward.request(self.command, self.path, body, headers)
             answer = onward.getresponse()
             return self._send(answer.status, {"Content-Type": "application/json"}, answer.read())
 

@@ -184,7 +184,7 @@ def test_no_file_that_was_left_holds_the_key(loud: Loud) -> None:
 def test_the_broken_runs_traceback_is_among_what_was_searched(loud: Loud) -> None:
     files = (loud.office.data / "dagster_home").rglob("*.db")
     found = b"".join(cell for path in files for cell in _contents(path))
-    assert b"unhandled errors in a TaskGroup" in found
+    assert b"RuntimeError: something nobody thought of" in found
     assert b"step_key" in found, "local variables belong to the tracebacks that are searched"
 
 
