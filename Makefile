@@ -12,15 +12,17 @@ export UV_PROJECT_ENVIRONMENT := $(VENV)
 install: $(READY)
 
 # uv is used where it is installed; otherwise it comes from PyPI into a small environment of its own. The second try is
-# for networks whose certificates only the system knows.
+# for networks whose certificates only the system knows. Byte code is made once, here: where PYTHONDONTWRITEBYTECODE is
+# set, as in many containers, every process would compile Dagster anew for seconds.
 $(READY): pyproject.toml uv.lock
 	@UV=$$(command -v uv || true); \
 	if [ -z "$$UV" ]; then \
 		test -x .uv/bin/uv || { $(PYTHON) -m venv .uv && .uv/bin/python -m pip install --quiet --disable-pip-version-check uv; }; \
 		UV=.uv/bin/uv; \
 	fi; \
-	"$$UV" sync --frozen --quiet --python $(PYTHON) || \
-	UV_SYSTEM_CERTS=1 UV_NATIVE_TLS=1 "$$UV" sync --frozen --quiet --python $(PYTHON)
+	"$$UV" sync --frozen --quiet --compile-bytecode --python $(PYTHON) || \
+	UV_SYSTEM_CERTS=1 UV_NATIVE_TLS=1 "$$UV" sync --frozen --quiet --compile-bytecode --python $(PYTHON)
+	@$(BIN)/python -m compileall -q -j 0 banana_pipeline banana_pipeline_tests
 	@touch $@
 
 demo: install
