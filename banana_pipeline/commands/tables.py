@@ -107,8 +107,10 @@ def _inside(tables: Mapping[str, UPath], path: UPath) -> str | None:
 
 
 def _is_same(one: UPath, other: UPath) -> bool:
+    if place_text(one) == place_text(other):  # also a link that leads nowhere
+        return True
     if not (is_local(one) and is_local(other)):
-        return place_text(one) == place_text(other)
+        return False
     try:
         return local_path(one).samefile(local_path(other))
     except OSError:
