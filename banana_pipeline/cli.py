@@ -83,7 +83,8 @@ def estimate(table: str, as_json: bool) -> None:
     chosen = choose_table(settings, table)
     result = count(settings, chosen)
     if as_json:
-        click.echo(json.dumps({"prompt_table": chosen.table.name, **result.as_dict()}))
+        left_out = dict(chosen.table.left_out)
+        click.echo(json.dumps({"prompt_table": chosen.table.name, **result.as_dict(), "columns_left_out": left_out}))
         return
     out = console()
     values = {
@@ -102,6 +103,8 @@ def estimate(table: str, as_json: bool) -> None:
     for line in funds_sentences(read_funds(settings), price_credits=result.credits):
         out.print(line)
     sentences(out, "Rows that cannot be sent", [f"row {number}: {text}" for number, text in result.problems])
+    left_out = [f"{column}: {why}" for column, why in chosen.table.left_out.items()]
+    sentences(out, "Columns that the outputs leave out", left_out)
 
 
 @main.command()

@@ -123,6 +123,8 @@ def read_prompts(
                 table = files.open_table(name)
                 check_origin(files.warehouse, table)
                 origin = origin_of(table.path, files.warehouse.root)
+                for column, why in table.left_out.items():
+                    context.log.info(f"Table {name!r}: the outputs leave out the column {column!r}: {why}.")
                 for shard, rows, version in _read_table(files, table, shards, labels):
                     _write(context, files, shard, rows, version, origin)
             except (LedgerError, SettingsError):  # nothing can be done for any table

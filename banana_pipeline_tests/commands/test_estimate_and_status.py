@@ -60,6 +60,12 @@ def test_an_estimate_counts_equal_rows_once_and_rejected_rows_not_at_all(data_di
     assert (found["credits"], found["cost_usd"]) == (18.0 + 24.0, 0.21)
 
 
+def test_an_estimate_names_the_columns_that_the_outputs_leave_out(data_dir: Path) -> None:
+    write_table(data_dir, prompt=["a"], photo=[b"x"])
+    assert list(json.loads(banana("estimate", "boats", "--json").stdout)["columns_left_out"]) == ["photo"]
+    assert "photo: it holds raw bytes" in banana("estimate", "boats").stdout
+
+
 def test_an_estimate_leaves_out_what_is_paid_already(data_dir: Path) -> None:
     write_table(data_dir, prompt=["a", "b", "c"])
     buy(data_dir, "a", is_done=True)
