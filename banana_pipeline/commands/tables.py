@@ -15,14 +15,14 @@ from upath import UPath
 
 from banana_pipeline.core.failures import TableError
 from banana_pipeline.settings import Settings
-from banana_pipeline.store.files import is_local, local_path
+from banana_pipeline.store.files import is_local
 from banana_pipeline.store.outputs import Warehouse
 from banana_pipeline.store.places import place_of, place_text, shown_text
 from banana_pipeline.store.prompt_table import PromptTable
 from banana_pipeline.store.table_folders import SUFFIXES
 from banana_pipeline.store.table_formats import OTHER_SUFFIXES, format_of, format_sentence, head_of
 from banana_pipeline.store.table_origin import check_origin
-from banana_pipeline.store.table_places import is_there
+from banana_pipeline.store.table_places import is_same_place, is_there
 from banana_pipeline.store.tables import find_tables, open_table, same_name, skipped_tables, table_name
 
 
@@ -46,7 +46,7 @@ def choose_table(settings: Settings, text: str) -> ChosenTable:
     path = tables.get(name) or _existing_path(text, settings.prompts_dir)
     if path is None:
         raise TableError(_unknown(settings, text, tables))
-    if _is_same(path, settings.prompts_dir):
+    if is_same_place(path, settings.prompts_dir):
         raise TableError(f"{shown_text(text)} is the prompts folder; name one of the tables in it: {_known(tables)}.")
     inside = _inside(tables, path)
     if inside is not None:
@@ -102,19 +102,8 @@ def _existing_path(text: str, prompts_dir: UPath) -> UPath | None:
 def _inside(tables: Mapping[str, UPath], path: UPath) -> str | None:
     """Which table of the prompts folder a path is, however it is spelt: links, capital letters, forms of an accent."""
     own = table_name(path)
-    same = [name for name, place in tables.items() if name.casefold() == own.casefold() and _is_same(place, path)]
+    same = [name for name, place in tables.items() if name.casefold() == own.casefold() and is_same_place(place, path)]
     return own if own in same else next(iter(same), None)
-
-
-def _is_same(one: UPath, other: UPath) -> bool:
-    if place_text(one) == place_text(other):  # also a link that leads nowhere
-        return True
-    if not (is_local(one) and is_local(other)):
-        return False
-    try:
-        return local_path(one).samefile(local_path(other))
-    except OSError:
-        return False
 
 
 def _unknown(settings: Settings, text: str, tables: Mapping[str, UPath]) -> str:

@@ -18,7 +18,7 @@ from banana_pipeline.store.outputs import Warehouse
 from banana_pipeline.store.places import WEB, place_of, place_text, shown_place
 from banana_pipeline.store.prompt_table import PromptTable
 from banana_pipeline.store.schemas import PROMPTS
-from banana_pipeline.store.table_places import is_there
+from banana_pipeline.store.table_places import is_same_place, is_there
 from banana_pipeline.store.tables import content_version
 
 ORIGIN = "table_path"
@@ -54,7 +54,7 @@ def check_origin(warehouse: Warehouse, table: PromptTable) -> None:
             "capital letters from small ones; rename one of them."
         )
     before = _place(told.get(ORIGIN), warehouse.root)
-    if before is None or told[ORIGIN] == origin_of(table.path, warehouse.root) or _is_same(before, table.path):
+    if before is None or told[ORIGIN] == origin_of(table.path, warehouse.root) or is_same_place(before, table.path):
         return
     if not is_there(before) or told.get("table_version") == content_version(table):
         return
@@ -81,12 +81,3 @@ def _place(text: str | None, data_dir: UPath) -> UPath | None:
         return place_of(text) if is_whole else data_dir / text
     except ValueError:  # recorded on a machine whose paths mean nothing here
         return None
-
-
-def _is_same(one: UPath, other: UPath) -> bool:
-    if not (is_local(one) and is_local(other)):
-        return place_text(one) == place_text(other)
-    try:
-        return local_path(one).samefile(local_path(other))
-    except OSError:
-        return False

@@ -19,8 +19,8 @@ from typing import Any
 from upath import UPath
 
 from banana_pipeline.core.failures import BananaError, TableError
-from banana_pipeline.store.files import check_place, is_local
-from banana_pipeline.store.places import WEB, shown_place
+from banana_pipeline.store.files import check_place, is_local, local_path
+from banana_pipeline.store.places import WEB, place_text, shown_place
 
 _PATIENCE_S = 15.0
 _COPY_PATIENCE_S = 1_800.0
@@ -146,3 +146,15 @@ def _sentence(path: UPath, error: Exception) -> str:
     return (
         f"{shown_place(path)} cannot be read: {told}. Check that the place exists and that this machine may read there."
     )
+
+
+def is_same_place(one: UPath, other: UPath) -> bool:
+    """Do two paths lead to the same file or folder, however they are spelt?"""
+    if place_text(one) == place_text(other):  # also a link that leads nowhere
+        return True
+    if not (is_local(one) and is_local(other)):
+        return False
+    try:
+        return local_path(one).samefile(local_path(other))
+    except OSError:
+        return False
