@@ -12,6 +12,7 @@ from pathlib import Path
 
 import alembic.command
 import sqlalchemy as sa
+import stamina
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
@@ -36,11 +37,17 @@ def open_engine(url: str) -> sa.Engine:
     """
     engine = _engine(url)
     try:
-        with engine.begin() as connection:
-            _upgrade(connection)
+        # A connection that a server or a proxy ends meanwhile is made anew; one that cannot be made is told at once.
+        for attempt in stamina.retry_context(on=_is_ended, attempts=5, wait_initial=0.1, wait_max=1.0):
+            with attempt, engine.begin() as connection:
+                _upgrade(connection)
     except (DBAPIError, OSError) as error:
         raise LedgerError(ledger_sentence(url, error)) from error
     return engine
+
+
+def _is_ended(error: Exception) -> bool:
+    return isinstance(error, DBAPIError) and error.connection_invalidated
 
 
 def ledger_exists(url: str) -> bool:
