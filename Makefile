@@ -33,7 +33,7 @@ dev: install
 
 # More workers than cores: half of the time tests wait for a pace, a clock or a process.
 test: install
-	$(BIN)/pytest -n 4 --dist loadfile
+	$(BIN)/pytest -n 3 --dist loadfile
 
 test-fast: install
 	$(BIN)/pytest -n 2 --dist loadfile -m "not slow"
