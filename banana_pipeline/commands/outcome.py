@@ -173,7 +173,7 @@ def writers(warehouse: Warehouse, shards: Sequence[Shard]) -> dict[Shard, str | 
 
 
 def not_written(
-    before: Mapping[Shard, str | None], after: Mapping[Shard, str | None], run_ids: Collection[str]
+    before: Mapping[Shard, str | None], after: Mapping[Shard, str | None], run_ids: Collection[str | None]
 ) -> list[str]:
     """A sentence if some shards' rows are still those of before: they would look like success.
 

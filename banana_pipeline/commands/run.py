@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -125,7 +125,7 @@ def run_tables(
     LedgerWriter(settings.ledger_url).close()  # a ledger that cannot be used is told before anything is started
     launch = uuid.uuid4().hex
     told = Told()
-    run_ids: list[str] = []
+    run_ids: list[str | None] = []
     warehouse = Warehouse(settings.data_dir)
     before = writers(warehouse, shards)
     with open_instance(settings) as instance:
@@ -134,18 +134,8 @@ def run_tables(
         register_shards(instance, [shard.key for shard in shards])
         all_keys = instance.get_dynamic_partitions("prompt_shards")
         for first, last in contiguous_ranges([shard.key for shard in shards], all_keys):
-            try:
-                result = job.execute_in_process(
-                    instance=instance,
-                    tags={**range_tags(first, last), LAUNCH_TAG: launch},
-                    run_config=_run_config(options),
-                    raise_on_error=False,
-                )
-            except (KeyboardInterrupt, dg.DagsterExecutionInterruptedError) as stop:
-                told.stopped(str(stop))
-            else:
-                run_ids.append(result.run_id)
-                told.listen(result)
+            tags = {**range_tags(first, last), LAUNCH_TAG: launch}
+            run_ids.append(_run_range(job, instance, tags, options, told))
             if told.is_stopped:
                 progress.notice(STOPPED_NOTICE)
                 break
@@ -160,6 +150,21 @@ def run_tables(
         is_stopped=told.is_stopped,
         bought=_bought(settings, launch),
     )
+
+
+def _run_range(
+    job: dg.JobDefinition, instance: dg.DagsterInstance, tags: Mapping[str, str], options: RunOptions, told: Told
+) -> str | None:
+    """One run over a range of shards; its id, unless a person stopped it before it could tell."""
+    try:
+        result = job.execute_in_process(
+            instance=instance, tags=tags, run_config=_run_config(options), raise_on_error=False
+        )
+    except (KeyboardInterrupt, dg.DagsterExecutionInterruptedError) as stop:
+        told.stopped(str(stop))
+        return None
+    told.listen(result)
+    return result.run_id
 
 
 def _bought(settings: Settings, launch: str) -> LaunchTotals:

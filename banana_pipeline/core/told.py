@@ -70,14 +70,5 @@ def _is_odd(character: str) -> bool:
     return unicodedata.category(character) in _ODD_CATEGORIES or character in _TURNS_TEXT_AROUND
 
 
-def is_storable(text: str) -> bool:
-    """Can the text be written as UTF-8, as every database and file of ours demands?"""
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
 def _escaped(character: str) -> str:
     return character.encode("unicode_escape", "backslashreplace").decode("ascii")
